@@ -1,0 +1,70 @@
+# Two commands: `make book` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SITE   := $(VENV)/.installed-site
+ALL    := $(VENV)/.installed-all
+UV     := $(BIN)/uv --quiet
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export VIRTUAL_ENV := $(abspath $(VENV))
+
+.DEFAULT_GOAL := help
+.PHONY: help book test verify serve lock upgrade site-environment environment clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: site-environment  ## build the book in both languages (executes what is stale) into _build/site
+	@if ! $(BIN)/aibook run --list-stale; then $(MAKE) --no-print-directory environment && $(BIN)/aibook run; fi
+	@$(BIN)/aibook translate
+	@$(BIN)/aibook site
+
+test: environment  ## pass every test, the notebooks in their `smoke` profile (under 12 minutes)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+verify: environment  ## execute the whole book in `laptop` from nothing and hold each record against its band
+	@$(BIN)/python -m pytest -m verify
+
+serve: site-environment  ## show the built book in a browser
+	@$(BIN)/aibook serve
+
+# -- the environment ---------------------------------------------------------------------------------------------------
+# Stamps keep a second call from installing again; the full environment also serves the site.
+site-environment:
+	@if [ ! -e $(ALL) ] || [ requirements.txt -nt $(ALL) ]; then $(MAKE) --no-print-directory $(SITE); fi
+environment: $(ALL)  ## install everything (about 7 GB, most of it torch)
+
+$(BIN)/uv: | requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "The book needs Python 3.11 or newer; $(PYTHON) is older. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "Creating $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet "$$(grep -oE '^uv==[0-9.]+' requirements.txt)"
+
+$(SITE): requirements-site.txt pyproject.toml | $(BIN)/uv
+	@echo "Installing what building the site needs (about 200 MB) …"
+	@$(UV) pip sync --compile-bytecode --require-hashes requirements-site.txt
+	@$(UV) pip install --no-deps --no-build-isolation --editable .
+	@rm -f $(ALL) && touch $(SITE)
+
+$(ALL): requirements.txt pyproject.toml | $(BIN)/uv
+	@echo "Installing everything (about 7 GB once; most of it torch) …"
+	@$(UV) pip sync --compile-bytecode --require-hashes requirements.txt
+	@$(UV) pip install --no-deps --no-build-isolation --editable .
+	@touch $(SITE) $(ALL)
+
+lock: | $(BIN)/uv  ## resolve pyproject.toml's groups into the lock, keeping versions that still fit
+	@$(COMPILE) --group site --group book --group dev --output-file requirements.txt
+	@$(COMPILE) --group site --constraint requirements.txt --output-file requirements-site.txt
+
+upgrade: | $(BIN)/uv  ## resolve the lock anew to the newest versions
+	@$(COMPILE) --upgrade --group site --group book --group dev --output-file requirements.txt
+	@$(COMPILE) --upgrade --group site --constraint requirements.txt --output-file requirements-site.txt
+
+clean:  ## remove what was built (not the environment, not the data cache)
+	@rm -rf _build .pytest_cache .ruff_cache

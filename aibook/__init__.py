@@ -1,0 +1,1 @@
+"""The workshop: executes, translates, builds, checks and grades the book."""

@@ -1,0 +1,157 @@
+"""The command `aibook`. Commands import what they need when they are called, so that `--help` answers at once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="The workshop of *Introduction to AI Applications*: executes, translates, builds and checks the book.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+data = typer.Typer(help="List, fetch and verify the data sets and pretrained weights.", no_args_is_help=True)
+labs = typer.Typer(help="Release the graded labs.", no_args_is_help=True)
+app.add_typer(data, name="data")
+app.add_typer(labs, name="labs")
+
+
+class Language(StrEnum):
+    en = "en"
+    zh_CN = "zh_CN"
+    all = "all"
+
+
+Notebooks = Annotated[list[Path] | None, typer.Argument(help="Notebooks or folders; all of the book when left out.")]
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Say what this machine has and lacks, what each lack costs, and how to get it."""
+    from aibook.doctor import main
+
+    raise typer.Exit(main(as_json=json))
+
+
+@app.command()
+def run(
+    notebooks: Notebooks = None,
+    all_: Annotated[bool, typer.Option("--all", help="Execute fresh notebooks too.")] = False,
+    profile: Annotated[str, typer.Option(help="smoke, laptop, study or full.")] = "laptop",
+    seeds: Annotated[int, typer.Option(help="Execute with SEED = 0…N-1 and keep the records as a stored study.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Notebooks at once; 0 chooses by cores and memory.")] = 0,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
+    into: Annotated[Path | None, typer.Option(help="Write here instead of over the committed notebooks.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds a notebook may take; 0 takes the profile's own limit.")] = 0,
+    memory: Annotated[int, typer.Option(help="MB a notebook may use; 0 shares out what the machine has.")] = 0,
+    list_stale: Annotated[
+        bool, typer.Option("--list-stale", help="Only list what is stale and why; exit status 1 if anything is.")
+    ] = False,
+) -> None:
+    """Execute the notebooks whose outputs are stale, and stamp them with their fingerprint."""
+    from aibook.execute.command import main
+
+    raise typer.Exit(
+        main(
+            notebooks or [],
+            everything=all_,
+            profile=profile,
+            seeds=seeds,
+            jobs=jobs,
+            scheduler=scheduler,
+            into=into,
+            timeout=timeout,
+            memory=memory,
+            list_stale=list_stale,
+        )
+    )
+
+
+@app.command()
+def site(
+    language: Annotated[Language, typer.Option(help="Which edition to build.")] = Language.all,
+    clean: Annotated[bool, typer.Option("--clean", help="Build from nothing.")] = False,
+) -> None:
+    """Build the site, the Colab editions and the student labs from the committed outputs into `_build/site`."""
+    from aibook.site.command import main
+
+    raise typer.Exit(main(language.value, clean=clean))
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser.")] = True,
+) -> None:
+    """Serve the built site on this machine."""
+    from aibook.site.serve import main
+
+    raise typer.Exit(main(port, open_browser=open_browser))
+
+
+@app.command()
+def translate(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit status 1 if anything is missing.")] = False,
+) -> None:
+    """Bring `book/locale` up to date with the English text and say what is missing or differs in structure."""
+    from aibook.translate.command import main
+
+    raise typer.Exit(main(check=check))
+
+
+@app.command()
+def results(
+    check: Annotated[bool, typer.Option("--check", help="Hold records and studies against bands and fingerprints.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    set_bands: Annotated[
+        list[Path] | None, typer.Option(help="Set this notebook's bands from its stored study (repeatable).")
+    ] = None,
+) -> None:
+    """Print every record of the book with its band, study and published figure."""
+    from aibook.results.command import main
+
+    raise typer.Exit(main(check=check, as_json=json, set_bands=set_bands or []))
+
+
+@data.command("list")
+def data_list() -> None:
+    """List the registered data sets: size, licence, whether they are here."""
+    from aibook.data_command import list_
+
+    raise typer.Exit(list_())
+
+
+@data.command("fetch")
+def data_fetch(names: Annotated[list[str] | None, typer.Argument(help="Names; all when left out.")] = None) -> None:
+    """Fetch data sets into the cache and verify them."""
+    from aibook.data_command import fetch
+
+    raise typer.Exit(fetch(names or []))
+
+
+@data.command("verify")
+def data_verify(names: Annotated[list[str] | None, typer.Argument(help="Names; all when left out.")] = None) -> None:
+    """Verify the checksums of what is in the cache."""
+    from aibook.data_command import verify
+
+    raise typer.Exit(verify(names or []))
+
+
+@labs.command("release")
+def labs_release(
+    notebooks: Notebooks = None,
+    into: Annotated[Path, typer.Option(help="Folder for the student versions.")] = Path("_build/labs"),
+) -> None:
+    """Write the student versions of the labs, both languages, without solutions."""
+    from aibook.labs.release import main
+
+    raise typer.Exit(main(notebooks or [], into=into))
+
+
+def main() -> None:
+    app()
