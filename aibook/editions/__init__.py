@@ -1,0 +1,1 @@
+"""Editions made from the one source: what Colab opens, and the wheel that its first cell installs."""
