@@ -25,7 +25,7 @@ if util.find_spec("helpers") is None:
     wheel = os.environ.get("AIBOOK_WHEEL") or f"{{site}}/wheels/{name}"
     kept = [f"{{d.name}}=={{d.version}}" for d in metadata.distributions() if d.name in ("torch", "torchvision", "numpy")]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", wheel, *kept]
-    if (done := subprocess.run(pip, capture_output=True, text=True)).returncode:
+    if (done := subprocess.run(pip, check=False, capture_output=True, text=True)).returncode:
         raise RuntimeError(f"Could not install {{wheel}}. Is the network up? Then run this cell again.\\n{{done.stderr}}")
 '''
 
