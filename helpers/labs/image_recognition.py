@@ -1,0 +1,207 @@
+"""Visible checks of lab 1, image recognition. Each tests properties and small worked examples, never a whole answer."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from helpers.labs.checks import CheckFailed, expect, expect_array, expect_close, task
+
+
+@task(
+    1,
+    "`standardise` turns uint8 (N, 28, 28) into float32 (N, 1, 28, 28) with (x/255 − mean)/std, "
+    "and `batches` yields shuffled index arrays that cover every example once.",
+    "`standardise` 把 uint8 的 (N, 28, 28) 变成 float32 的 (N, 1, 28, 28)，即 (x/255 − 均值)/标准差；"
+    "`batches` 产生打乱后的下标数组，使每个样本恰好出现一次。",
+)
+def check_batches(standardise: Callable, batches: Callable) -> None:
+    """Task 1: `standardise(images, mean, std)` and `batches(n, batch_size, rng)`."""
+    images = np.zeros((3, 28, 28), np.uint8)
+    images[0, 0, 0] = 255
+    before = images.copy()
+    out = expect_array("standardise(images, 0.25, 0.5)", standardise(images, 0.25, 0.5), (3, 1, 28, 28), "float32")
+    expect_close("a black pixel", out[1, 0, 5, 5], -0.5, "with mean 0.25 and std 0.5", "均值 0.25、标准差 0.5 时")
+    expect_close("a white pixel", out[0, 0, 0, 0], 1.5, "with mean 0.25 and std 0.5", "均值 0.25、标准差 0.5 时")
+    expect(
+        np.array_equal(images, before),
+        "standardise changed its input in place: compute a new array.",
+        "standardise 就地修改了输入：请计算出新的数组。",
+    )
+
+    parts = [np.asarray(part) for part in batches(10, 4, np.random.default_rng(0))]
+    expect(
+        [len(part) for part in parts] == [4, 4, 2],
+        f"10 examples in batches of 4 make batches of 4, 4 and 2; yours have {[len(part) for part in parts]}.",
+        f"10 个样本按每批 4 个划分，应得到 4、4、2；你得到的是 {[len(part) for part in parts]}。",
+    )
+    seen = np.concatenate(parts)
+    expect(
+        sorted(seen.tolist()) == list(range(10)),
+        "Over one epoch each index 0…9 must come exactly once.",
+        "一个轮次（epoch）中，下标 0…9 应各出现恰好一次。",
+    )
+    rng = np.random.default_rng(0)
+    first, second = (np.concatenate(list(batches(100, 32, rng))) for _ in range(2))
+    expect(
+        not np.array_equal(first, second) and not np.array_equal(first, np.arange(100)),
+        "Two epochs with the same rng should come in two different, shuffled orders.",
+        "用同一个 rng 迭代两个轮次，顺序应各不相同，且都经过打乱。",
+    )
+
+
+@task(
+    2,
+    "`ResidualBlock(in_channels, out_channels, stride)` computes relu(F(x) + shortcut(x)), "
+    "F = conv3×3–BN–ReLU–conv3×3–BN.",
+    "`ResidualBlock(in_channels, out_channels, stride)` 计算 relu(F(x) + shortcut(x))，"
+    "其中 F = 3×3 卷积–BN–ReLU–3×3 卷积–BN。",
+)
+def check_residual_block(block_class: type[nn.Module]) -> None:
+    """Task 2: the class `ResidualBlock`."""
+    torch.manual_seed(0)
+    x = torch.randn(2, 8, 14, 14)
+    same, down = block_class(8, 8, 1), block_class(8, 16, 2)
+    expect_array("ResidualBlock(8, 8, 1)(x)", same(x), (2, 8, 14, 14))
+    expect_array("ResidualBlock(8, 16, 2)(x)", down(x), (2, 16, 7, 7))
+    for block, name, convolutions in ((same, "ResidualBlock(8, 8, 1)", 2), (down, "ResidualBlock(8, 16, 2)", 3)):
+        found = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
+        norms = [m for m in block.modules() if isinstance(m, nn.BatchNorm2d)]
+        expect(
+            len(found) == convolutions and len(norms) == convolutions,
+            f"{name} should hold {convolutions} convolutions, each followed by a batch norm; "
+            f"it holds {len(found)} and {len(norms)}.",
+            f"{name} 应含 {convolutions} 个卷积，每个之后接一个批归一化；实际为 {len(found)} 个和 {len(norms)} 个。",
+        )
+        expect(
+            all(conv.bias is None for conv in found),
+            f"{name}: a convolution before a batch norm needs no bias (bias=False).",
+            f"{name}：批归一化之前的卷积不需要偏置（bias=False）。",
+        )
+    expect(bool((same(x) >= 0).all()), "The block ends in a ReLU.", "残差块以 ReLU 结尾。")
+
+    # With F silenced, relu(F(x) + x) must be relu(x): this is what the shortcut is for.
+    silent = block_class(8, 8, 1)
+    with torch.no_grad():
+        for module in silent.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.zero_()
+    expect(
+        torch.allclose(silent.eval()(x), torch.relu(x), atol=1e-6),
+        "When both convolutions are zero, the block should return relu(x): the shortcut adds x before the last ReLU.",
+        "两个卷积全为零时，残差块应返回 relu(x)：捷径在最后一个 ReLU 之前把 x 加上。",
+    )
+
+
+@task(
+    3,
+    "`one_cycle(step, total_steps, max_lr)` rises along a cosine from max_lr/25 to max_lr over the first 30 % of the "
+    "steps and falls along a cosine to max_lr/25/10⁴.",
+    "`one_cycle(step, total_steps, max_lr)` 在前 30% 的步数内沿余弦从 max_lr/25 升到 max_lr，"
+    "再沿余弦降到 max_lr/25/10⁴。",
+)
+def check_one_cycle(one_cycle: Callable) -> None:
+    """Task 3: `one_cycle(step, total_steps, max_lr)`, equal to torch's OneCycleLR."""
+    total, peak = 101, 0.5
+    rates = np.array([float(one_cycle(step, total, peak)) for step in range(total)])
+    expect(np.isfinite(rates).all(), "Some learning rate is NaN or infinite.", "有的学习率为 NaN 或无穷大。")
+    expect_close("the first rate", rates[0], peak / 25, "with max_lr 0.5", "max_lr 为 0.5 时", 1e-9)
+    top = int(rates.argmax())
+    expect(
+        abs(rates[top] - peak) < 1e-3 * peak,
+        f"The highest rate should be max_lr = {peak}; yours is {rates[top]:.4g}.",
+        f"最高学习率应为 max_lr = {peak}，你的最高值为 {rates[top]:.4g}。",
+    )
+    expect(
+        (np.diff(rates[: top + 1]) > 0).all() and (np.diff(rates[top:]) < 0).all(),
+        "The rate should rise all the way to its peak and fall all the way after it.",
+        "学习率应一路升至峰值，之后一路下降。",
+    )
+    expect_close("the last rate", rates[-1], peak / 25 / 1e4, "with max_lr 0.5", "max_lr 为 0.5 时", 1e-9)
+
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak, total_steps=total)
+    for step in range(total):
+        reference = optimizer.param_groups[0]["lr"]
+        expect(
+            math.isclose(rates[step], reference, rel_tol=1e-6, abs_tol=1e-12),
+            f"At step {step} of {total} torch's OneCycleLR gives {reference:.6g}; you give {rates[step]:.6g}. "
+            "The peak stands at step 0.3·total_steps − 1.",
+            f"共 {total} 步，第 {step} 步 torch 的 OneCycleLR 给出 {reference:.6g}，你给出 {rates[step]:.6g}。"
+            "峰值位于第 0.3·total_steps − 1 步。",
+        )
+        optimizer.step()
+        if step + 1 < total:
+            schedule.step()
+
+
+@task(
+    4,
+    "`accuracy_interval(correct, z)` returns the accuracy and Wilson's lower and upper limits.",
+    "`accuracy_interval(correct, z)` 返回准确率以及 Wilson 区间的下限和上限。",
+)
+def check_accuracy_interval(accuracy_interval: Callable) -> None:
+    """Task 4: `accuracy_interval(correct, z)`."""
+    try:
+        accuracy, low, high = accuracy_interval(np.array([True] * 8 + [False] * 2), 1.96)
+    except (TypeError, ValueError) as error:
+        raise CheckFailed(
+            "accuracy_interval should return three numbers: accuracy, low, high.",
+            "accuracy_interval 应返回三个数：准确率、下限、上限。",
+        ) from error
+    where, where_zh = "for 8 right of 10", "10 个中对 8 个时"
+    expect_close("the accuracy", accuracy, 0.8, where, where_zh)
+    expect(
+        low < accuracy < high,
+        f"The interval should hold the accuracy; yours is {low:.3f} to {high:.3f}.",
+        f"区间应包含准确率本身；你的区间是 {low:.3f} 到 {high:.3f}。",
+    )
+    expect(
+        abs((low + high) / 2 - accuracy) > 1e-3,
+        "Your interval is symmetric about the accuracy, so it is the normal approximation. Wilson's is pulled to 1/2.",
+        "你的区间以准确率为中心对称，那是正态近似；Wilson 区间会向 1/2 收缩。",
+    )
+    expect_close("the lower limit", low, 0.4902, where, where_zh, 5e-4)
+    expect_close("the upper limit", high, 0.9433, where, where_zh, 5e-4)
+    _, low, high = accuracy_interval(np.ones(20, bool), 1.96)
+    expect(
+        low < 1 and high <= 1 + 1e-12,
+        "With 20 right of 20 the interval should still be wider than a point, and never pass 1.",
+        "20 个全对时，区间仍应有宽度，且不超过 1。",
+    )
+
+
+@task(
+    5,
+    "`calibration_error(probabilities, labels, bins)` returns the expected calibration error, "
+    "Σ (n_b/N)·|accuracy_b − confidence_b|.",
+    "`calibration_error(probabilities, labels, bins)` 返回期望校准误差 Σ (n_b/N)·|准确率_b − 置信度_b|。",
+)
+def check_calibration_error(calibration_error: Callable) -> None:
+    """Task 5: `calibration_error(probabilities, labels, bins)`."""
+    confident = np.array([[0.95, 0.05]] * 4)
+    labels = np.array([0, 0, 0, 1])
+    expect_close(
+        "the error",
+        calibration_error(confident, labels, 10),
+        0.20,
+        "for four predictions at confidence 0.95, three of them right",
+        "四个预测置信度均为 0.95、其中三个正确时",
+    )
+    mixed = np.concatenate([confident, [[0.35, 0.65]] * 2])
+    expect_close(
+        "the error",
+        calibration_error(mixed, np.array([0, 0, 0, 1, 1, 1]), 10),
+        (4 * 0.20 + 2 * 0.35) / 6,
+        "for those four and two right ones at confidence 0.65 (weigh each bin by its share of the predictions)",
+        "上述四个之外再加两个置信度 0.65 的正确预测时（各箱按预测所占比例加权）",
+    )
+    expect_close(
+        "the error",
+        calibration_error(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]), 10),
+        0.0,
+        "for two right predictions at confidence 1 (the last bin includes 1)",
+        "两个置信度为 1 的正确预测时（最后一个箱包含 1）",
+    )

@@ -1,0 +1,228 @@
+"""Lab 1's checks: the master's solutions pass, each plausible mistake is caught by name, a gap says what to write."""
+
+import ast
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from aibook import house
+from helpers.labs import image_recognition as lab
+from helpers.labs.checks import CheckFailed, LabMessage, NotWrittenYet
+
+MASTER = house.NOTEBOOKS / "labs" / "01-image-recognition.ipynb"
+
+
+@pytest.fixture(scope="module")
+def solutions():
+    """The names that the master's solution cells define."""
+    names = {"np": np, "torch": torch, "nn": nn, "F": torch.nn.functional}
+    for cell in nbformat.read(MASTER, as_version=4).cells:
+        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution"):
+            exec(compile(ast.parse(cell.source), "<solution>", "exec"), names)
+    return names
+
+
+def test_the_masters_solutions_pass(solutions, capsys):
+    lab.check_batches(solutions["standardise"], solutions["batches"])
+    lab.check_residual_block(solutions["ResidualBlock"])
+    lab.check_one_cycle(solutions["one_cycle"])
+    lab.check_accuracy_interval(solutions["accuracy_interval"])
+    lab.check_calibration_error(solutions["calibration_error"])
+    assert capsys.readouterr().out.count("✓") == 5
+
+
+def test_every_check_of_the_module_has_a_graded_cell():
+    graded = [c.source for c in nbformat.read(MASTER, as_version=4).cells if c.metadata.get("nbgrader", {}).get("grade")]
+    checks = [name for name in vars(lab) if name.startswith("check_")]
+    assert len(checks) == 5
+    assert all(any(name in source for source in graded) for name in checks)
+
+
+# -- mistakes: (what is wrong, the code, what the message must say) ----------------------------------------------------
+
+STANDARDISE = {
+    "not divided by 255": (lambda x, m, s: ((x.astype(np.float32) - m) / s)[:, None], "white pixel"),
+    "no channel axis": (lambda x, m, s: ((x / 255 - m) / s).astype(np.float32), "shape"),
+    "float64": (lambda x, m, s: ((x / 255 - m) / s)[:, None], "dtype"),
+    "divides before subtracting": (lambda x, m, s: (x / 255 / s - m).astype(np.float32)[:, None], "black pixel"),
+}
+
+
+def spoil_input(images, mean, std):
+    out = ((images / 255 - mean) / std).astype(np.float32)[:, None]
+    images[:] = 0
+    return out
+
+
+def drops_last(n, size, rng):
+    order = rng.permutation(n)
+    for start in range(0, n - size + 1, size):
+        yield order[start : start + size]
+
+
+def in_order(n, size, rng):
+    for start in range(0, n, size):
+        yield np.arange(n)[start : start + size]
+
+
+def with_replacement(n, size, rng):
+    for start in range(0, n, size):
+        yield rng.integers(0, n, min(size, n - start))
+
+
+def own_seed(n, size, rng):
+    order = np.random.default_rng(0).permutation(n)
+    for start in range(0, n, size):
+        yield order[start : start + size]
+
+
+@pytest.mark.parametrize("name", STANDARDISE)
+def test_a_wrong_standardise_is_caught(name, solutions):
+    wrong, says = STANDARDISE[name]
+    with pytest.raises(CheckFailed, match=says):
+        lab.check_batches(wrong, solutions["batches"])
+
+
+def test_an_input_changed_in_place_is_caught(solutions):
+    with pytest.raises(CheckFailed, match="in place"):
+        lab.check_batches(spoil_input, solutions["batches"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [(drops_last, "4, 4 and 2"), (in_order, "shuffled"), (with_replacement, "exactly once"), (own_seed, "two different")],
+)
+def test_wrong_batches_are_caught(wrong, says, solutions):
+    with pytest.raises(CheckFailed, match=says):
+        lab.check_batches(solutions["standardise"], wrong)
+
+
+def block(*, bias=False, last_relu=True, shortcut=True, project=True):
+    """A residual block with mistakes to choose from."""
+
+    class Block(nn.Module):
+        def __init__(self, a, b, stride):
+            super().__init__()
+            self.f = nn.Sequential(
+                nn.Conv2d(a, b, 3, stride, 1, bias=bias),
+                nn.BatchNorm2d(b),
+                nn.ReLU(),
+                nn.Conv2d(b, b, 3, 1, 1, bias=bias),
+                nn.BatchNorm2d(b),
+            )
+            needed = project and (a != b or stride != 1)
+            self.s = (
+                nn.Sequential(nn.Conv2d(a, b, 1, stride, bias=bias), nn.BatchNorm2d(b)) if needed else nn.Identity()
+            )
+
+        def forward(self, x):
+            out = self.f(x) + self.s(x) if shortcut else self.f(x)
+            return out.relu() if last_relu else out
+
+    return Block
+
+
+@pytest.mark.parametrize(
+    ("mistake", "says"),
+    [
+        ({"bias": True}, "needs no bias"),
+        ({"last_relu": False}, "ends in a ReLU"),
+        ({"shortcut": False}, "shortcut adds x"),
+        ({"project": False}, "RuntimeError"),
+    ],
+)
+def test_a_wrong_block_is_caught(mistake, says):
+    with pytest.raises(CheckFailed, match=says):
+        lab.check_residual_block(block(**mistake))
+
+
+def test_the_flawless_block_passes():
+    lab.check_residual_block(block())
+
+
+def late_peak(t, total, peak, top=0.3 * 101):
+    if t <= top:
+        return peak / 25 + (peak - peak / 25) * (1 - np.cos(np.pi * t / top)) / 2
+    return peak / 25e4 + (peak - peak / 25e4) * (1 + np.cos(np.pi * (t - top) / (total - 1 - top))) / 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda t, total, peak: peak, "first rate"),
+        (lambda t, total, peak: peak / 25 + (peak - peak / 25) * min(t / 29.3, 1), "fall all the way"),
+        (lambda t, total, peak: np.interp(t, [0, 29.3, total - 1], [peak / 25, peak, peak / 25e4]), "highest rate"),
+        (lambda t, total, peak: late_peak(t, total, peak), "OneCycleLR"),
+        (lambda t, total, peak: float("nan"), "NaN"),
+    ],
+)
+def test_a_wrong_schedule_is_caught(wrong, says):
+    with pytest.raises(CheckFailed, match=says):
+        lab.check_one_cycle(wrong)
+
+
+def normal_approximation(correct, z):
+    p, n = correct.mean(), len(correct)
+    half = z * np.sqrt(p * (1 - p) / n)
+    return p, p - half, p + half
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (normal_approximation, "symmetric"),
+        (lambda correct, z: correct.mean(), "three numbers"),
+        (lambda correct, z: (correct.sum(), 0, 1), "accuracy should be 0.8"),
+        (lambda correct, z: (correct.mean(), 0.5, 0.95), "lower limit"),
+    ],
+)
+def test_a_wrong_interval_is_caught(wrong, says):
+    with pytest.raises(CheckFailed, match=says):
+        lab.check_accuracy_interval(wrong)
+
+
+def unweighted(probabilities, labels, bins, include_one=True, weigh=False):
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    edges, gaps = np.linspace(0, 1, bins + 1), []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        inside = (confidence > low) & ((confidence <= high) if include_one else (confidence < min(high, 1)))
+        if inside.any():
+            gaps.append(abs(right[inside].mean() - confidence[inside].mean()) * (inside.mean() if weigh else 1))
+    return np.sum(gaps) if weigh else np.mean(gaps or [0.1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (unweighted, "weigh each bin"),
+        (lambda p, y, b: (p.argmax(1) != y).mean(), "0.95"),
+        (lambda p, y, b: "low", "one number"),
+        (lambda p, y, b: unweighted(p, y, b, include_one=False), "bin"),
+    ],
+)
+def test_a_wrong_calibration_error_is_caught(wrong, says):
+    with pytest.raises(CheckFailed, match=says):
+        lab.check_calibration_error(wrong)
+
+
+def test_a_gap_says_what_to_write_in_both_languages_and_hides_the_traceback():
+    def unwritten(*_):
+        raise NotImplementedError
+
+    with pytest.raises(NotWrittenYet) as stop:
+        lab.check_one_cycle(unwritten)
+    assert "Task 3 is still to be written" in str(stop.value)
+    assert "任务 3 尚未完成" in str(stop.value)
+    assert stop.value._render_traceback_() == [str(stop.value)]
+    assert stop.value.__suppress_context__
+
+
+def test_the_students_own_exception_is_named():
+    def broken(*_):
+        raise KeyError("oops")
+
+    with pytest.raises(LabMessage, match="KeyError.*oops"):
+        lab.check_calibration_error(broken)
