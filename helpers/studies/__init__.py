@@ -125,7 +125,7 @@ def comparison(study: Study | None, rows: dict[str, tuple[str, float | None]], d
     cells = []
     for label, (name, live) in rows.items():
         unit = f" {study.unit(name)}".rstrip() if study else ""
-        here = "–" if live is None else f"{live:.{digits}f}{unit}"
-        stored = f"{study.mean(name):.{digits}f} ± {study.sd(name):.{digits}f}{unit}" if study else "–"
+        here = "—" if live is None else f"{live:.{digits}f}{unit}"
+        stored = f"{study.mean(name):.{digits}f} ± {study.sd(name):.{digits}f}{unit}" if study else "—"
         cells.append([label, here, stored])
     return Comparison(["", "this run", f"mean ± sd ({seeds})"], cells)
