@@ -1,0 +1,1 @@
+"""What the computer-vision chapters share: augmentation, transfer learning, drawings."""
