@@ -100,27 +100,17 @@ def store(notebook: Path, profile: str, runs: Iterable[tuple], fingerprint=None)
 
 def stale(study: dict) -> list[str]:
     """Why a stored study no longer says what its notebook would measure; empty when it still does."""
-    from aibook.fingerprint import fingerprint
+    from aibook.fingerprint import FingerprintError, differences, fingerprint
 
     notebook = house.NOTEBOOKS / f"{study['notebook']}.ipynb"
     if not notebook.exists():
         return [f"its notebook {study['notebook']} is gone"]
-    now = fingerprint(notebook, study=True)
-    if now.hash == study["fingerprint"]["hash"]:
-        return []
-    return _changes(study["fingerprint"]["parts"], now.parts) or ["its fingerprint changed"]
-
-
-def _changes(before: dict, now: dict) -> list[str]:
-    reasons = ["the code cells changed"] if before["cells"] != now["cells"] else []
-    for part in ("helpers", "packages", "data"):
-        old, new = before.get(part, {}), now.get(part, {})
-        reasons += [
-            f"{name} {'changed' if name in old and name in new else 'is new' if name in new else 'is gone'}"
-            for name in sorted(old.keys() | new.keys())
-            if old.get(name) != new.get(name)
-        ]
-    return reasons
+    try:
+        now = fingerprint(notebook, study=True)
+    except FingerprintError as error:
+        return [str(error)]
+    before = study["fingerprint"]
+    return [] if now.hash == before["hash"] else differences(before["parts"], now.parts)
 
 
 def _gather(notebook: str, by_seed: dict[int, dict[str, recordbook.Record]]) -> dict[str, dict]:

@@ -3,6 +3,6 @@
 Reads source text alone, so it works, and gives the same hash, where nothing that the notebooks import is installed.
 """
 
-from aibook.fingerprint.fingerprint import Fingerprint, FingerprintError, fingerprint, stamp_of, why_stale
+from aibook.fingerprint.fingerprint import Fingerprint, FingerprintError, differences, fingerprint, stamp_of, why_stale
 
-__all__ = ["Fingerprint", "FingerprintError", "fingerprint", "stamp_of", "why_stale"]
+__all__ = ["Fingerprint", "FingerprintError", "differences", "fingerprint", "stamp_of", "why_stale"]

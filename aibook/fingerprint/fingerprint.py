@@ -84,8 +84,14 @@ def why_stale(notebook: Path | Mapping, *, stamp: Mapping | None = None, profile
     reasons = [] if stamp.get("profile") == profile else [f"its outputs are from the profile {stamp.get('profile')}"]
     if before["hash"] == now.hash:
         return reasons
-    for kind, new in now.parts.items():
-        old = before["parts"].get(kind, {})
+    return reasons + differences(before["parts"], now.parts)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What changed between the parts of two fingerprints that are not the same; never empty."""
+    reasons = []
+    for kind, new in now.items():
+        old = before.get(kind, {})
         if kind == "cells":
             reasons += ["its code cells changed"] if old != new else []
         else:

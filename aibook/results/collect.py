@@ -53,9 +53,12 @@ def _one(path: Path, expected: dict, freshness: bool) -> Results:
     name, stored = studies.key(path), studies.of(path)
     stale, stale_studies = [], {}
     if freshness:
-        from aibook.fingerprint import why_stale
+        from aibook.fingerprint import FingerprintError, why_stale
 
-        stale = why_stale(node)
+        try:
+            stale = why_stale(node)
+        except FingerprintError as error:
+            stale = [str(error)]
         stale_studies = {profile: why for profile, study in stored.items() if (why := studies.stale(study))}
     records = {key: record for key, record in recordbook.read(node).items() if record.kind != "study"}
     execution = node.metadata.get("aibook", {})

@@ -9,7 +9,7 @@ from aibook.results.text import number, spread
 # English words, and their Chinese.
 WORDS = {
     "zh_CN": {
-        "Record": "记录",
+        "Record": "记录值",
         "Here": "本书运行",
         "Band": "允许区间",
         "Published": "文献数值",
@@ -18,7 +18,7 @@ WORDS = {
         "time": "时间",
         "missing": "缺失",
         "outside": "超出区间",
-        "study": "研究",
+        "study": "多种子实验存档",
         "seeds": "个随机种子",
         "CPU seconds": "CPU 秒",
         "out of date": "已过期",

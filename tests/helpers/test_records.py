@@ -87,7 +87,10 @@ def test_a_name_that_glue_cannot_find_is_refused(name):
 
 
 def test_outside_a_kernel_recording_is_silent_and_imports_nothing():
-    code = "import sys; from helpers.records import record; record('x', 1.5); print(sorted({'IPython', 'torch'} & set(sys.modules)))"
+    code = (
+        "import sys; from helpers.records import record; record('x', 1.5)\n"
+        "print(sorted({'IPython', 'torch'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 

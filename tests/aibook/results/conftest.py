@@ -38,7 +38,8 @@ class Book:
         """A notebook with these records, executed in `profile`."""
         cells = [new_markdown_cell("# Seen"), new_code_cell("...", outputs=list(outputs))]
         stamp = {"profile": profile, "cpu_seconds": 61.3, "wall_seconds": 31.0, "peak_mb": 812.0, "machine": "EPYC"}
-        notebook = new_notebook(cells=cells, metadata={"aibook": stamp | {"date": "2026-11-23T03:00:00Z"}})
+        stamp["date"] = "2026-11-23T03:00:00Z"
+        notebook = new_notebook(cells=cells, metadata={"aibook": stamp, "language_info": {"name": "python"}})
         path = to or house.NOTEBOOKS / f"{name}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, path)
@@ -70,6 +71,6 @@ def book(tmp_path, monkeypatch):
         parts = {"cells": book.cells, "helpers": book.helpers, "packages": {}, "data": {}}
         return SimpleNamespace(hash=repr(parts), parts=parts)
 
-    monkeypatch.setattr("aibook.fingerprint.fingerprint", fingerprint, raising=False)
-    monkeypatch.setattr("aibook.fingerprint.why_stale", lambda _node: book.stale, raising=False)
+    monkeypatch.setattr("aibook.fingerprint.fingerprint", fingerprint)
+    monkeypatch.setattr("aibook.fingerprint.why_stale", lambda _node: book.stale)
     return book

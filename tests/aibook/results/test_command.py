@@ -72,12 +72,6 @@ def test_what_is_out_of_date_is_a_problem(book, notebook):
     assert "laptop study is out of date (helpers.training changed)" in study and "--profile laptop" in study
 
 
-def test_outputs_of_another_profile_are_a_problem(book, notebook):
-    book.write(book.record("accuracy", 93.25), profile="smoke")
-    (problem,) = problems(book)
-    assert "outputs come from smoke profile" in problem
-
-
 def test_a_band_for_a_time_and_a_careless_publication(book, notebook):
     book.write(book.record("accuracy", 93.0), book.record("seconds", 3.0, "s", "lower", "time"))
     expected = bands.read()

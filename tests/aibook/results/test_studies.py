@@ -81,7 +81,7 @@ def test_a_study_is_out_of_date_by_what_its_notebook_came_from(book):
     assert studies.stale(study) == []
     book.helpers = {"helpers.training": "2", "helpers.cv": "1"}
     book.cells = "b"
-    assert studies.stale(study) == ["the code cells changed", "helpers.cv is new", "helpers.training changed"]
+    assert studies.stale(study) == ["its code cells changed", "helpers.cv came in", "helpers.training changed"]
     notebook.unlink()
     assert studies.stale(study) == ["its notebook cv/01-seen is gone"]
 
@@ -93,7 +93,7 @@ def test_a_fingerprint_taken_before_the_runs_is_the_one_kept(book):
     before = fingerprint(notebook, study=True)
     book.cells = "edited while the study ran"
     path = studies.store(notebook, "laptop", runs(book, *[[book.record("accuracy", 1.0)]] * 2), fingerprint=before)
-    assert studies.stale(studies.read(path)) == ["the code cells changed"]
+    assert studies.stale(studies.read(path)) == ["its code cells changed"]
 
 
 def test_a_notebook_outside_the_book_has_no_key(tmp_path):
