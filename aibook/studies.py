@@ -4,6 +4,7 @@ A study is JSON beside the code that reads it in notebooks (`helpers.studies`), 
 It names what it came from by a fingerprint of its own, by which it is known to be out of date.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -88,6 +89,7 @@ def store(notebook: Path, profile: str, runs: Iterable[tuple], fingerprint=None)
         "python": platform.python_version(),
         "seeds": seeds,
         "torch": _version("torch"),
+        "values": _digest(records),
         "wall_seconds": [round(outcome.wall_seconds, 1) for _, _, outcome in runs],
     }
     path = file(notebook, profile)
@@ -99,12 +101,14 @@ def store(notebook: Path, profile: str, runs: Iterable[tuple], fingerprint=None)
 
 
 def stale(study: dict) -> list[str]:
-    """Why a stored study no longer says what its notebook would measure; empty when it still does."""
+    """Why a stored study does not say what its notebook would measure; empty when it does."""
     from aibook.fingerprint import FingerprintError, differences, fingerprint
 
     notebook = house.NOTEBOOKS / f"{study['notebook']}.ipynb"
     if not notebook.exists():
         return [f"its notebook {study['notebook']} is gone"]
+    if study["values"] != _digest(study["records"]):
+        return ["its values are not those that were stored"]
     try:
         now = fingerprint(notebook, study=True)
     except FingerprintError as error:
@@ -130,6 +134,11 @@ def _gather(notebook: str, by_seed: dict[int, dict[str, recordbook.Record]]) -> 
     if not records:
         raise StudyError(f"no study of {notebook} was stored: the notebook records nothing")
     return records
+
+
+def _digest(records: dict[str, dict]) -> str:
+    """Hash of a study's values, by which an edited one is known."""
+    return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _points(value: Value) -> int:

@@ -35,6 +35,5 @@ def main(*, check: bool, as_json: bool, set_bands: list[Path], console: Console 
         console.print(problem, markup=False, style="red", soft_wrap=True)
     if check:
         records = sum(len(results.records) for results in book)
-        verdict = f"{len(found)} problem{'s' * (len(found) != 1)}" if found else "all is well"
-        console.print(f"{len(book)} notebooks, {records} records: {verdict}")
+        console.print(f"notebooks: {len(book)}, records: {records}, problems: {len(found)}")
     return 1 if found else 0

@@ -15,7 +15,8 @@ from aibook.results.text import number, spread
 def terminal(book: Iterable[Results], console: Console) -> None:
     """Print a table for each notebook, and under it where its studies come from."""
     for results in book:
-        console.print(Group(_table(results), *_notes(results), ""))
+        heading = _table(results) if results.records else Text(f"{results.notebook}: no records", style="bold")
+        console.print(Group(heading, *_notes(results), ""))
 
 
 def as_json(book: Iterable[Results]) -> list[dict]:

@@ -42,7 +42,7 @@ def problems(book):
 def test_a_sound_book_passes(results, notebook):
     status, text = results(check=True)
     assert status == 0
-    assert "1 notebooks, 2 records: all is well" in text
+    assert "notebooks: 1, records: 2, problems: 0" in text
     assert "accuracy" in text and "93.25" in text and "93.00 ± 0.71" in text and "[89.4, 96.6]" in text
     assert "accuracy_study_mean" not in text
 

@@ -86,6 +86,12 @@ def test_a_study_is_out_of_date_by_what_its_notebook_came_from(book):
     assert studies.stale(study) == ["its notebook cv/01-seen is gone"]
 
 
+def test_a_value_pasted_in_is_seen(book):
+    study = studies.read(book.study(book.write()))
+    study["records"]["accuracy"]["values"][1] = 99.9
+    assert studies.stale(study) == ["its values are not those that were stored"]
+
+
 def test_a_fingerprint_taken_before_the_runs_is_the_one_kept(book):
     from aibook.fingerprint import fingerprint
 

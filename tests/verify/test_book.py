@@ -1,0 +1,22 @@
+"""`make verify`: the whole book executed from nothing in `laptop`, each record held against its band."""
+
+import pytest
+
+from aibook import recordbook
+from aibook.execute.command import main
+from aibook.results.check import outside
+from aibook.results.collect import collect
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(0)  # `aibook run` has a limit for each notebook, so the book as a whole needs none
+def test_the_book_executed_anew_lies_in_its_bands(tmp_path):
+    book = collect(freshness=False)
+    assert book, "the book has no notebooks"
+    assert main([], everything=True, into=tmp_path) == 0, "a notebook failed; see above for its cell and traceback"
+    found = [
+        problem
+        for results in book
+        for problem in outside(results, recordbook.read(tmp_path / f"{results.notebook}.ipynb"))
+    ]
+    assert not found, "\n".join(found)
