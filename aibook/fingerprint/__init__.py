@@ -3,6 +3,14 @@
 Reads source text alone, so it works, and gives the same hash, where nothing that the notebooks import is installed.
 """
 
-from aibook.fingerprint.fingerprint import Fingerprint, FingerprintError, differences, fingerprint, stamp_of, why_stale
+from aibook.fingerprint.fingerprint import (
+    Fingerprint,
+    FingerprintError,
+    differences,
+    fingerprint,
+    outputs_hash,
+    stamp_of,
+    why_stale,
+)
 
-__all__ = ["Fingerprint", "FingerprintError", "differences", "fingerprint", "stamp_of", "why_stale"]
+__all__ = ["Fingerprint", "FingerprintError", "differences", "fingerprint", "outputs_hash", "stamp_of", "why_stale"]

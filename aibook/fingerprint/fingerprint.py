@@ -66,6 +66,12 @@ def stamp_of(notebook: Path | Mapping) -> dict[str, Any]:
     return dict(_read(notebook)[0].get("metadata", {}).get("aibook", {}))
 
 
+def outputs_hash(notebook: Mapping) -> str:
+    """Hash of all outputs, by which one that was edited, or written by other means, is known."""
+    outputs = [[_joined(output) for output in cell["outputs"]] for cell in _cells(notebook)]
+    return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def why_stale(notebook: Path | Mapping, *, stamp: Mapping | None = None, profile: str = "laptop") -> list[str]:
     """Reasons why the outputs do not follow from what stands here now; empty when they do.
 
@@ -78,6 +84,8 @@ def why_stale(notebook: Path | Mapping, *, stamp: Mapping | None = None, profile
         stamp = stamp_of(node)
         if stamp and any(_source(c).strip() and c.get("execution_count") is None for c in _cells(node)):
             return ["its outputs were cleared"]
+        if stamp and stamp.get("outputs") != outputs_hash(node):
+            return ["its outputs are not the ones that `aibook run` wrote"]
     before = stamp.get("fingerprint", {})
     if not before:
         return ["it was never executed by `aibook run`"]
@@ -123,6 +131,15 @@ def _read(notebook: Path | Mapping) -> tuple[Mapping, str]:
 
 def _cells(node: Mapping) -> list[Mapping]:
     return [cell for cell in node["cells"] if cell["cell_type"] == "code"]
+
+
+def _joined(value: Any) -> Any:
+    """Texts, which files hold as lists of lines, as they are in memory."""
+    if isinstance(value, Mapping):
+        return {key: _joined(below) for key, below in value.items()}
+    if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
+        return "".join(value)
+    return value
 
 
 def _source(cell: Mapping) -> str:

@@ -1,0 +1,99 @@
+"""`aibook run`: what is stale, executed, and how it went."""
+
+import importlib.util
+from pathlib import Path
+
+from rich.console import Console
+
+from aibook import house
+from aibook.execute import plan, report
+from aibook.execute.outcome import Outcome, name_of
+
+
+def main(
+    notebooks: list[Path],
+    *,
+    everything: bool = False,
+    profile: str = "laptop",
+    seeds: int = 0,
+    jobs: int = 0,
+    scheduler: str | None = None,
+    into: Path | None = None,
+    timeout: float = 0,
+    memory: int = 0,
+    list_stale: bool = False,
+) -> int:
+    """Do what the command's options say; exit status 0, 1 when something is stale or failed, 2 for a wrong call."""
+    console = Console(soft_wrap=True)
+    if profile not in plan.TIME_LIMITS:
+        console.print(f"[red]Unknown profile {profile!r}.[/] Profiles are: {', '.join(plan.TIME_LIMITS)}.")
+        return 2
+    if seeds == 1 or seeds < 0:
+        console.print("[red]A study needs at least two seeds.[/] For example: --seeds 5")
+        return 2
+    try:
+        found = house.notebooks(notebooks)
+    except FileNotFoundError as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        return 2
+    targets = plan.targets(found, profile=profile, into=into, seeds=seeds)
+    reasons, unfit = plan.stale(targets, profile)
+    for failed in unfit:
+        report.failure(console, failed)
+    if list_stale:
+        for target, why in reasons.items():
+            if why:
+                console.print(f"{target.name}: {'; '.join(why)}", highlight=False)
+        return int(bool(unfit) or any(reasons.values()))
+    wanted = [target for target, why in reasons.items() if why or everything or seeds]
+    if not wanted:
+        if not unfit:
+            console.print(f"Nothing is stale: {len(found)} notebook{'s' * (len(found) != 1)}, all up to date.")
+        return int(bool(unfit))
+    if missing := [name for name in ("papermill", "ipykernel") if importlib.util.find_spec(name) is None]:
+        names = ", ".join(target.name for target in wanted)
+        console.print(f"To execute {names}, {' and '.join(missing)} must be installed. Run: make environment")
+        return 1
+    return _run(
+        console, plan.jobs(wanted, profile, jobs, scheduler, timeout, memory), jobs, scheduler, profile, seeds, unfit
+    )
+
+
+def _run(console, jobs, workers, scheduler, profile, seeds, unfit) -> int:
+    from aibook.execute.jobs import SchedulerUnreachable, execute
+    from aibook.fingerprint import fingerprint
+
+    # Taken now: what is edited while the seeds run is not what they ran.
+    prints = {job.notebook: fingerprint(job.notebook, study=True) for job in jobs} if seeds else {}
+    try:
+        outcomes = execute(jobs, workers=workers, scheduler=scheduler, console=console)
+    except SchedulerUnreachable as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        return 1
+    for outcome in outcomes:
+        if outcome.failure and outcome.status != "cancelled":
+            report.failure(console, outcome)
+    report.summary(console, outcomes)
+    if any(outcome.status == "cancelled" for outcome in outcomes):
+        report.interrupted(console, outcomes)
+        return 130
+    if any(job.output != job.notebook for job in jobs) and not seeds:
+        where = {job.output.parent for job in jobs}
+        console.print(
+            f"Written to {', '.join(sorted(map(report.short, where)))}; the committed notebooks are untouched."
+        )
+    stored = [_store_study(console, notebook, profile, outcomes, prints[notebook]) for notebook in prints]
+    return int(bool(unfit) or any(outcome.status != "ok" for outcome in outcomes) or not all(stored))
+
+
+def _store_study(console: Console, notebook: Path, profile: str, outcomes: list[Outcome], taken) -> bool:
+    from aibook import studies
+
+    runs = [(o.job.parameters["SEED"], o.job.output, o) for o in outcomes if o.job.notebook == notebook]
+    try:
+        path = studies.store(notebook, profile, runs, taken)
+    except studies.StudyError as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        return False
+    console.print(f"Stored study of {name_of(notebook)}: {report.short(path)}", highlight=False)
+    return True
