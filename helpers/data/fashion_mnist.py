@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao, Rasul & Vollgraf 2017): 60,000 + 10,000 grey pictures of clothing, 28×28, ten classes."""
+"""Fashion-MNIST (Xiao, Rasul & Vollgraf 2017): 60,000 + 10,000 grey pictures of clothing, 28 by 28, ten classes."""
 
 from pathlib import Path
 from typing import Literal

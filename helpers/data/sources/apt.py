@@ -19,6 +19,10 @@ class Apt:
     member: str
     size: int
 
+    @property
+    def scratch(self) -> int:
+        return 2 * self.size  # the package, and a copy or what is unpacked from it
+
     def __str__(self) -> str:
         return f"Debian package {self.package}"
 

@@ -17,6 +17,10 @@ class Folder:
     path: Path
     entry: str
 
+    @property
+    def scratch(self) -> int:
+        return 0
+
     def __str__(self) -> str:
         return f"the folder $AIBOOK_DATA ({self.path})"
 

@@ -41,5 +41,5 @@ def member(archive: Path, path: str, name: str) -> Iterator[BinaryIO]:
                     yield stream
     except KeyError as error:
         raise SourceError(f"{archive.name} holds no {path}") from error
-    except (zipfile.BadZipFile, tarfile.TarError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise SourceError(f"{archive.name} is damaged ({error})") from error

@@ -21,6 +21,10 @@ class Pip:
     member: str = ""
     form: str = "wheel"  # or "sdist"
 
+    @property
+    def scratch(self) -> int:
+        return 2 * self.size  # the package, and a copy or what is unpacked from it
+
     def __str__(self) -> str:
         return f"pip package {self.package}"
 

@@ -20,8 +20,12 @@ class Url:
 
     url: str
 
+    @property
+    def scratch(self) -> int:
+        return 0
+
     def __str__(self) -> str:
-        return self.url
+        return self.url.format(file="…")
 
     def advice(self, name: str) -> str:
         return f"download {self._address(name)}"
