@@ -1,0 +1,1 @@
+"""Builds the book's site, one edition per language, and shows it on this machine."""

@@ -1,0 +1,96 @@
+"""`aibook site`: builds what has changed, and puts it in place when all of it is whole."""
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from filelock import FileLock
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from aibook import house
+from aibook.site import stamp
+from aibook.site.editions import Edition, chosen
+
+STAMPS, WORK, STAGE = house.BUILD / "stamps", house.BUILD / "work", house.BUILD / "stage"
+SHOWN = 20  # problems of one edition that are printed; the log holds the rest
+
+
+def main(language: str, *, clean: bool = False) -> int:
+    """Build the editions that `language` names into `_build/site`. Returns 0, or 1 after saying what is wrong."""
+    console = Console(stderr=True)
+    house.BUILD.mkdir(exist_ok=True)
+    with FileLock(house.BUILD / "site.lock"):
+        if clean:
+            for folder in (STAMPS, WORK):
+                shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(STAGE, ignore_errors=True)
+        wanted = stamp.inputs()
+        stale = [edition for edition in chosen(language) if not is_fresh(edition.folder, wanted)]
+        if not stale and is_fresh("labs", wanted):
+            console.print(f"The site is up to date: {house.SITE}", soft_wrap=True, highlight=False)
+            return 0
+        return _build(stale, wanted, console)
+
+
+def is_fresh(folder: str, wanted: str) -> bool:
+    """Whether `folder` of the site is what the sources with the hash `wanted` give."""
+    mark = STAMPS / folder
+    return (house.SITE / folder).is_dir() and mark.is_file() and mark.read_text() == wanted
+
+
+def _build(editions: list[Edition], wanted: str, console: Console) -> int:
+    from aibook.site import publish
+
+    start = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor() as pool:
+        succeeded = list(pool.map(lambda edition: _pages(edition, progress, console), editions))
+    if not all(succeeded):
+        console.print("[red]The site was not built.[/red] What was there before is as it was.")
+        return 1
+    STAGE.mkdir()
+    for edition in editions:
+        publish.edition(edition, WORK / edition.folder / "html", STAGE / edition.folder)
+    publish.common(STAGE)
+    publish.replace(STAGE, house.SITE)
+    STAMPS.mkdir(exist_ok=True)
+    for folder in [edition.folder for edition in editions] + ["labs"]:
+        (STAMPS / folder).write_text(wanted)
+    seconds = time.monotonic() - start
+    console.print(f"The site is built ({seconds:.0f} s): {house.SITE}. `aibook serve` shows it.", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _pages(edition: Edition, progress: Progress, console: Console) -> bool:
+    """Build one edition's pages in its working folder; print what is wrong with them and return whether all is well."""
+    from aibook.site import run, source
+
+    task = progress.add_task(edition.name, total=100)
+    tree, work = house.BUILD / "src" / edition.folder, WORK / edition.folder
+    _forget_if_founded_anew(work)
+    source.assemble(edition, tree)
+    result = run.build(tree, work, lambda percent: progress.update(task, completed=percent))
+    if result.status == 0 and not result.problems:
+        return True
+    # Sphinx does not repeat the warnings of a page that it has read before, so the next build reads all of them.
+    log = house.BUILD / f"site-{edition.folder}.log"
+    log.write_text(result.log, encoding="utf-8")
+    shutil.rmtree(work, ignore_errors=True)
+    for problem in result.problems[:SHOWN]:
+        console.print(f"[red]{edition.folder}/{problem.place}[/red]\n    {problem.text}", soft_wrap=True, highlight=False)
+    if not result.problems:
+        console.print(result.log[-2000:], soft_wrap=True, highlight=False, markup=False)
+    more = len(result.problems) - SHOWN
+    console.print(f"{edition.name}: {f'{more} more, ' if more > 0 else ''}all that Jupyter Book said: {log}", soft_wrap=True)
+    return False
+
+
+def _forget_if_founded_anew(work: Path) -> None:
+    """Drop an earlier build whose configuration, styles, templates, lock or code were others."""
+    mark, foundations = work / "foundations", stamp.foundations()
+    if not (mark.is_file() and mark.read_text() == foundations):
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        mark.write_text(foundations)

@@ -1,0 +1,39 @@
+"""The book's bibliography: sorted by author and year, each entry labelled the way the text cites it."""
+
+from collections import Counter
+
+from pybtex.database import Entry
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.unsrt import Style
+from pybtex.style.labels import BaseLabelStyle
+from sphinx.application import Sphinx
+
+
+class AuthorYearLabels(BaseLabelStyle):
+    """Labels such as `He et al., 2016`; entries that would share one get a, b, … after the year."""
+
+    def format_labels(self, sorted_entries: list[Entry]):
+        labels = [f"{_names(entry)}, {entry.fields.get('year', 'n.d.')}" for entry in sorted_entries]
+        shared = {label for label, count in Counter(labels).items() if count > 1}
+        seen: Counter[str] = Counter()
+        for label in labels:
+            seen[label] += 1
+            yield label + (chr(ord("a") + seen[label] - 1) if label in shared else "")
+
+
+def _names(entry: Entry) -> str:
+    people = entry.persons.get("author") or entry.persons.get("editor") or []
+    names = [" ".join(person.prelast_names + person.last_names).strip("{}") for person in people]
+    if not names:
+        return entry.fields.get("organization") or entry.fields.get("title", entry.key)
+    return names[0] if len(names) == 1 else " & ".join(names) if len(names) == 2 else f"{names[0]} et al."
+
+
+class BookStyle(Style):
+    default_sorting_style = "author_year_title"
+    default_label_style = AuthorYearLabels
+
+
+def setup(app: Sphinx) -> dict:
+    register_plugin("pybtex.style.formatting", "book", BookStyle)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,80 @@
+"""A book of a few pages that uses everything the real one uses: for the tests of the build."""
+
+import shutil
+from pathlib import Path
+
+import nbformat.v4 as nb
+from nbformat import NotebookNode
+from nbformat import write as write_notebook
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+INTRO = """# A toy book
+
+It has a formula, a citation and a quiz, and it links to [its chapter](#toy-chapter).
+
+$$ y = \\mathcal F(x) + x $$ (eq-residual)
+
+Equation {eq}`eq-residual` is the residual block of {cite:t}`he2016deep` {cite:p}`he2016deep`.
+
+```{note}
+A note with **bold** text and `code`.
+```
+
+:::{quiz} What is $1 + 1$?
+- [ ] One
+  That is **one** too few.
+- [x] Two, as $1 + 1 = 2$
+  Count them.
+:::
+
+| a wide | table | of | many | columns | that | scrolls | inside | itself | on | narrow | screens |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+| loooooong | loooooong | loooooong | loooooong | loooooong | loooooong | loooooong | loooooong | loooooong | l | m | n |
+
+```{tip}
+:class: dropdown
+Folded.
+```
+"""
+REFERENCES = "# References\n\n```{bibliography}\n```\n"
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="60"><rect width="900" height="60" fill="teal"/></svg>'
+
+
+def chapter() -> NotebookNode:
+    figure = {"mystnb": {"image": {"alt": "A teal bar"}, "figure": {"caption": "A bar.", "name": "fig-bar"}}}
+    cells = [
+        nb.new_markdown_cell("(toy-chapter)=\n# A toy chapter\n\nConvolutional networks see in {numref}`fig-bar`."),
+        nb.new_code_cell("draw()", metadata=figure, outputs=[nb.new_output("display_data", {"image/svg+xml": SVG})]),
+        nb.new_code_cell(
+            "print('wide ' * 40)", outputs=[nb.new_output("stream", name="stdout", text="wide " * 40 + "\n")]
+        ),
+        nb.new_code_cell("hidden = 1", metadata={"tags": ["hide-cell"]}),
+        nb.new_code_cell("hidden = 2", metadata={"tags": ["hide-input"]}),
+        nb.new_markdown_cell("## Exercises\n\n```{exercise} Add\n:label: toy-add\nAdd one.\n```"),
+        nb.new_markdown_cell("```{solution-start} toy-add\n:class: dropdown\n```"),
+        nb.new_code_cell("1 + 1", outputs=[nb.new_output("execute_result", {"text/plain": "2"}, execution_count=1)]),
+        nb.new_markdown_cell("```{solution-end}\n```"),
+        nb.new_markdown_cell("```{dropdown} Hint\nLook again.\n```"),
+    ]
+    for index, cell in enumerate(cells):
+        cell.id = f"cell-{index}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return nb.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def write(root: Path) -> Path:
+    """Write the toy book into `root`, with the real book's configuration, styles and templates."""
+    for name in ("_config.yml", "pyproject.toml", "requirements.txt"):
+        shutil.copy(REPOSITORY / name, root / name)
+    for name in ("_static", "_templates"):
+        shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)
+    shutil.copy(REPOSITORY / "book" / "references.bib", root / "book")
+    toc = "format: jb-book\nroot: book/intro\nparts:\n  - caption: Computer vision\n    chapters:\n"
+    toc += "      - file: notebooks/cv/01-toy\n      - file: book/references\n"
+    (root / "_toc.yml").write_text(toc, encoding="utf-8")
+    (root / "book" / "intro.md").write_text(INTRO, encoding="utf-8")
+    (root / "book" / "references.md").write_text(REFERENCES, encoding="utf-8")
+    (root / "notebooks" / "cv").mkdir(parents=True)
+    write_notebook(chapter(), root / "notebooks" / "cv" / "01-toy.ipynb")
+    return root
