@@ -13,7 +13,8 @@ from aibook import house
 TAG = "setup"
 
 # Naming the installed versions of torch, torchvision and numpy beside the wheel makes pip keep them or fail.
-_TEXT = '''\
+# @SITE@ and @WHEEL@ are filled in below.
+_TEXT = r'''
 # Where the book is not installed (in Colab, say), add its helpers. torch, torchvision and numpy stay as they are.
 import os
 import subprocess
@@ -21,12 +22,12 @@ import sys
 from importlib import metadata, util
 
 if util.find_spec("helpers") is None:
-    site = "{site}"
-    wheel = os.environ.get("AIBOOK_WHEEL") or f"{{site}}/wheels/{name}"
-    kept = [f"{{d.name}}=={{d.version}}" for d in metadata.distributions() if d.name in ("torch", "torchvision", "numpy")]
+    site = "@SITE@"
+    wheel = os.environ.get("AIBOOK_WHEEL") or f"{site}/wheels/@WHEEL@"
+    kept = [f"{d.name}=={d.version}" for d in metadata.distributions() if d.name in ("torch", "torchvision", "numpy")]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", wheel, *kept]
     if (done := subprocess.run(pip, check=False, capture_output=True, text=True)).returncode:
-        raise RuntimeError(f"Could not install {{wheel}}. Is the network up? Then run this cell again.\\n{{done.stderr}}")
+        raise RuntimeError(f"Could not install {wheel}. Is the network up? Then run this cell again.\n{done.stderr}")
 '''
 
 
@@ -48,7 +49,7 @@ def source() -> str:
 
     The wheel comes from the site, or from the address or path in the environment variable `AIBOOK_WHEEL`.
     """
-    return _TEXT.format(site=house.site_url(), name=wheel_name()).rstrip("\n")
+    return _TEXT.replace("@SITE@", house.site_url()).replace("@WHEEL@", wheel_name()).strip("\n")
 
 
 def problems(node: NotebookNode) -> list[str]:
