@@ -13,7 +13,7 @@ def kept(folder: Path, name: str, build: Callable[[], np.ndarray]) -> np.ndarray
     """The array that `build` makes, kept as `name`.npy in `folder`; memory-mapped, changes stay in this process.
 
     `folder` is one that `helpers.data.fetch` returned. The array is built again when it is damaged, or older than
-    what it was made from. `build` gives any array but one of objects.
+    what it was made from. Raises NoSpaceError or DataError when it cannot be kept.
     """
     path = folder / f"{name}.npy"
     if not store.unchanged(path):
@@ -29,7 +29,9 @@ def _keep(path: Path, array: np.ndarray) -> None:
     try:
         with store.writing(folder):
             with part.open("wb") as output:
-                np.save(output, array)
+                # What np.save writes, but by `write`: `tofile`, which it uses, does not say that a disk is full.
+                np.lib.format.write_array_header_1_0(output, np.lib.format.header_data_from_array_1_0(array))
+                output.write(np.ascontiguousarray(array).data)
                 output.flush()
                 os.fsync(output.fileno())
             os.replace(part, path)

@@ -16,6 +16,8 @@ class WrongFileError(SourceError):
 class NoSpaceError(DataError):
     """The disk is full; no other source would help."""
 
+    REMEDY = "Make room, or set AIBOOK_CACHE to a folder on another disk."
+
 
 class UnavailableError(DataError):
     """No source delivered; the message lists each one, why it failed, and what the reader can do."""

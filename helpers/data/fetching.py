@@ -32,7 +32,7 @@ def obtain(entry: Entry) -> Path:
     else:
         held = [variant for variant in entry.variants if all(own.holds(file.name) for file in variant.files)]
         if not held:
-            tried.append(f"{own}: the files are not in it")
+            tried.append(f"{own}: {'the files are not in it' if own.path.is_dir() else 'there is no such folder'}")
         for variant in held:
             if _complete(entry, variant, (own,), tried):
                 return place(entry, variant)

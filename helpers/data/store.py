@@ -146,8 +146,7 @@ def need_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
         raise NoSpaceError(
-            f"{size / 1e6:,.0f} MB are needed in {folder}, {free / 1e6:,.0f} MB are free. "
-            "Make room, or set AIBOOK_CACHE to a folder on another disk."
+            f"{size / 1e6:,.0f} MB are needed in {folder}, {free / 1e6:,.0f} MB are free. {NoSpaceError.REMEDY}"
         )
 
 
@@ -166,9 +165,7 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpaceError(
-                f"the disk of {folder} is full. Make room, or set AIBOOK_CACHE to a folder on another disk."
-            ) from error
+            raise NoSpaceError(f"the disk of {folder} is full. {NoSpaceError.REMEDY}") from error
         raise DataError(
             f"cannot write into {folder} ({error}). Set AIBOOK_CACHE to a folder where you may write."
         ) from error

@@ -37,7 +37,7 @@ def run(command: list[str], workspace: Path, label: str, size: int) -> None:
     if client.returncode:
         words = log.read_text(encoding="utf-8", errors="replace")
         if "No space left on device" in words:
-            raise NoSpaceError(f"the disk of {workspace} is full")
+            raise NoSpaceError(f"the disk of {workspace} is full. {NoSpaceError.REMEDY}")
         raise SourceError(_reason(words) or f"{command[0]} ended with status {client.returncode}")
 
 
