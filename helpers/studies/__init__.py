@@ -109,8 +109,9 @@ class Comparison:
     def _repr_html_(self) -> str:
         def row(cells: list[str], tag: str) -> str:
             first, *others = (html.escape(cell) for cell in cells)
+            label = f'<th scope="row" style="text-align: left">{first}</th>' if first else "<td></td>"
             numbers = "".join(f'<{tag} style="text-align: right">{cell}</{tag}>' for cell in others)
-            return f'<tr><{tag} style="text-align: left">{first}</{tag}>{numbers}</tr>'
+            return f"<tr>{label}{numbers}</tr>"
 
         body = "".join(row(cells, "td") for cells in self.rows)
         return f'<table class="table"><thead>{row(self.header, "th")}</thead><tbody>{body}</tbody></table>'
