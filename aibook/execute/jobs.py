@@ -12,9 +12,8 @@ from pathlib import Path
 from rich.console import Console
 
 from aibook import house
-from aibook.execute import machine, outcome
+from aibook.execute import machine, outcome, progress
 from aibook.execute.outcome import Failure, Job, Outcome
-from aibook.execute.progress import progress_on
 from aibook.execute.watch import watch
 
 __all__ = ["Failure", "Job", "Outcome", "SchedulerUnreachable", "execute"]
@@ -42,38 +41,37 @@ def execute(
     home.mkdir(parents=True, exist_ok=True)
     shared = Path(tempfile.mkdtemp(prefix=".state-", dir=home))
     folders = [shared / str(number) for number in range(len(jobs))]
-    outcomes: dict[int, Outcome] = {}
+    at_once = workers or machine.workers(len(jobs))
     try:
         with (
-            _executor(workers or machine.workers(len(jobs)), scheduler) as executor,
-            progress_on(console, jobs) as shown,
+            _signals_stop(shared / "stop"),
+            _executor(at_once, scheduler) as executor,
+            progress.shown_on(console, jobs) as shown,
         ):
             futures = [executor.submit(watch, job, folder) for job, folder in zip(jobs, folders, strict=True)]
-            with _signals_as_interrupt():
-                try:
-                    _follow(futures, jobs, folders, outcomes, shown)
-                except KeyboardInterrupt:
-                    (shared / "stop").touch()
-                    for future in futures:
-                        future.cancel()
-            _follow(futures, jobs, folders, outcomes, shown)
+            return _follow(futures, jobs, folders, shared / "stop", shown)
     finally:
         shutil.rmtree(shared, ignore_errors=True)
-    return [outcomes[number] for number in range(len(jobs))]
 
 
-def _follow(futures: list[Future], jobs: list[Job], folders: list[Path], outcomes: dict[int, Outcome], shown) -> None:
+def _follow(
+    futures: list[Future], jobs: list[Job], folders: list[Path], stop: Path, shown: progress.Silent
+) -> list[Outcome]:
     """Show how far each job is until all have an outcome."""
+    outcomes: dict[int, Outcome] = {}
     while len(outcomes) < len(futures):
         wait([future for number, future in enumerate(futures) if number not in outcomes], timeout=0.2)
         for number, future in enumerate(futures):
             if number in outcomes:
                 continue
+            if stop.exists():
+                future.cancel()  # does nothing to one that runs: its watch sees the file too
             if future.done():
                 outcomes[number] = _outcome(future, jobs[number])
                 shown.finished(number, outcomes[number])
             elif folders[number].exists():
                 shown.running(number, outcome.progress(folders[number]))
+    return [outcomes[number] for number in range(len(jobs))]
 
 
 def _outcome(future: Future, job: Job) -> Outcome:
@@ -104,20 +102,12 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
 
 
 @contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends this in good order too; and once that has begun, a second Ctrl-C does not break it off."""
+def _signals_stop(stop: Path) -> Iterator[None]:
+    """SIGINT and SIGTERM, however often they come, ask for an orderly end."""
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield  # signals are the main thread's
         return
-
-    def interrupt(*_):
-        for number in old:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in old:
-        signal.signal(number, interrupt)
+    old = {number: signal.signal(number, lambda *_: stop.touch()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

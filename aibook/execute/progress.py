@@ -70,7 +70,7 @@ class Plain(Silent):
 
 
 @contextmanager
-def progress_on(console: Console | None, jobs: list[Job]) -> Iterator[Silent]:
+def shown_on(console: Console | None, jobs: list[Job]) -> Iterator[Silent]:
     """What to tell how far the jobs are."""
     if console is None:
         yield Silent()
