@@ -2,7 +2,7 @@
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 
 def list_() -> int:
@@ -11,7 +11,9 @@ def list_() -> int:
     from helpers.data.fetching import cached, own_folder
     from helpers.data.store import cache
 
-    table = Table("name", "what", "size", "licence", "here?")
+    # A name is for copying into a command: it is never cut.
+    name = Column("name", min_width=max(map(len, entries())))
+    table = Table(name, "what", "size", "licence", "here?")
     for entry in entries().values():
         own, variant = own_folder(entry), cached(entry)
         if variant is not None:

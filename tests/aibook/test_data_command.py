@@ -58,6 +58,12 @@ def test_list_says_what_is_here(entries):
     assert "free" in row(output, "good")
 
 
+def test_a_narrow_terminal_cuts_no_name(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    output = aibook("list")[1]
+    assert all(name in output for name in registry.entries())
+
+
 def test_fetch_gets_what_it_can_and_fails_for_the_rest(entries):
     status, output = aibook("fetch", "good")
     assert status == 0
