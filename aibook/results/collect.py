@@ -43,11 +43,6 @@ def collect(freshness: bool = True) -> list[Results]:
     return [_one(path, expected, freshness) for path in house.notebooks()]
 
 
-def files() -> list[Path]:
-    """All files that `collect` reads records, bands and studies from."""
-    return [*house.notebooks(), *sorted(house.STUDIES.glob("*.json")), house.EXPECTED]
-
-
 def _one(path: Path, expected: dict, freshness: bool) -> Results:
     node = nbformat.read(path, as_version=4)
     name, stored = studies.key(path), studies.of(path)

@@ -7,7 +7,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from aibook import house
 from aibook.results import markdown
-from aibook.results.collect import collect, files
+from aibook.results.collect import collect
 
 
 class _Table(SphinxDirective):
@@ -17,8 +17,7 @@ class _Table(SphinxDirective):
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
-        for path in files():
-            self.env.note_dependency(str(path))
+        self.env.note_reread()  # what is out of date depends on every helper, so no list of files would do
         children = []
         for block in self.text():
             container = nodes.container()
