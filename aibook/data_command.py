@@ -11,9 +11,13 @@ def list_() -> int:
     from helpers.data.fetching import cached, own_folder
     from helpers.data.store import cache
 
-    # A name is for copying into a command: it is never cut.
-    name = Column("name", min_width=max(map(len, entries())))
-    table = Table(name, "what", "size", "licence", "here?")
+    table = Table(
+        Column("name", no_wrap=True),  # for copying into a command: never cut
+        Column("what", overflow="fold"),
+        Column("size", no_wrap=True),
+        Column("licence", overflow="fold"),
+        Column("here?", no_wrap=True),
+    )
     for entry in entries().values():
         own, variant = own_folder(entry), cached(entry)
         if variant is not None:
