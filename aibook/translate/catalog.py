@@ -22,13 +22,20 @@ class Place:
     unit: Unit
 
 
+class CatalogError(ValueError):
+    """A catalog that cannot be read; says which, and where."""
+
+
 class Catalog:
-    """The translations of one source file."""
+    """The translations of one source file. Raises CatalogError."""
 
     def __init__(self, path: Path):
         self.path = path
-        self.text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        self.po = polib.pofile(self.text, wrapwidth=WIDTH) if self.text else polib.POFile(wrapwidth=WIDTH)
+        try:
+            self.text = path.read_text(encoding="utf-8") if path.is_file() else ""
+            self.po = polib.pofile(self.text, wrapwidth=WIDTH) if self.text else polib.POFile(wrapwidth=WIDTH)
+        except (OSError, UnicodeDecodeError) as error:
+            raise CatalogError(f"{path}: {error}") from error
         self._entries = {(entry.msgctxt, entry.msgid): entry for entry in self.po if not entry.obsolete}
 
     def entry(self, place: Place) -> polib.POEntry | None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from aibook import house
 from aibook.translate import glossary, sources
-from aibook.translate.catalog import Catalog
+from aibook.translate.catalog import Catalog, CatalogError
 from aibook.translate.check import document_problems, unit_problems, unit_warnings
 from aibook.translate.tree import LANGUAGES
 
@@ -30,13 +31,13 @@ class Report:
         return not (self.missing or self.fuzzy or self.outdated or self.problems)
 
 
-def main(*, check: bool = False, root: Path = house.ROOT, console: Console | None = None) -> int:
+def main(*, check: bool = False, root: Path | None = None, console: Console | None = None) -> int:
     """Update the catalogs and return 0; with `check` write nothing, and return 1 where a translation is not ready."""
     console = console or Console()
     try:
-        reports = [report for language in LANGUAGES for report in survey(root, language, update=not check)]
-    except sources.SourceError as error:
-        console.print(f"[red]error[/] {error}", highlight=False, soft_wrap=True)
+        reports = [r for language in LANGUAGES for r in survey(root or house.ROOT, language, update=not check)]
+    except (sources.SourceError, CatalogError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     _print(reports, console)
     return int(check and not all(report.done for report in reports))
@@ -45,7 +46,7 @@ def main(*, check: bool = False, root: Path = house.ROOT, console: Console | Non
 def survey(root: Path, language: str, *, update: bool) -> list[Report]:
     """A report for each source file; with `update` the catalogs are written first.
 
-    Raises SourceError where a source cannot be taken apart.
+    Raises SourceError and CatalogError where a file cannot be read.
     """
     terms = glossary.terms(root)
     expected = {}
@@ -111,10 +112,10 @@ def _print(reports: list[Report], console: Console) -> None:
         state = "[yellow]out of date[/]" if report.outdated else "[green]done[/]" if report.done else "[red]to do[/]"
         table.add_row(report.path.as_posix(), *(str(count) if count else "·" for count in counts), state)
     console.print(table)
+    if any(report.outdated for report in reports):
+        console.print("Run `aibook translate` to bring the catalogs up to date.", highlight=False)
     for style, name in (("red", "problems"), ("yellow", "warnings")):
         for report in reports:
             for location, text, what in getattr(report, name):
-                console.print(f"[{style}]{location}[/] {what}", highlight=False, soft_wrap=True, markup=True)
-                console.print(
-                    f"    {text}", style="dim", highlight=False, markup=False, no_wrap=True, overflow="ellipsis"
-                )
+                console.print(Text.assemble((location, style), f" {what}"), soft_wrap=True)
+                console.print(Text(f"    {text}", style="dim"), no_wrap=True, overflow="ellipsis")

@@ -86,6 +86,7 @@ def _read(tokens: Iterable[Token], found: Content) -> None:
             found.words += "\n"
         elif kind == "html_inline":
             found.things[("tag", HTML_TEXT.sub("", token.content))] += 1
+            found.words += "\n" if token.content.startswith("<br") else ""
             found.words += "".join(f"\n{match.group(2)[1:-1]}\n" for match in HTML_TEXT.finditer(token.content))
         elif kind == "footnote_ref":
             found.things[("footnote", str(token.meta.get("label")))] += 1

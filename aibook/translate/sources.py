@@ -8,7 +8,7 @@ import yaml
 
 from aibook.translate.catalog import Place
 from aibook.translate.inline import has_text
-from aibook.translate.markdown import Document, Unit, parse, read, scalar
+from aibook.translate.markdown import Document, MarkupError, Unit, parse, read, scalar
 
 # Keys of the YAML files whose values are text, by their path; in `_toc.yml` these keys anywhere.
 CONFIG_TEXT = {("title",), ("author",), ("copyright",), ("html", "announcement"), ("html", "extra_footer")}
@@ -49,7 +49,10 @@ def rewrite(root: Path, path: Path, visit: Visit) -> str | dict:
     """
     content = (root / path).read_bytes().decode("utf-8")
     if path.suffix == ".ipynb":
-        node = json.loads(content)
+        try:
+            node = json.loads(content)
+        except json.JSONDecodeError as error:
+            raise SourceError(f"{path}: {error}") from error
         for cell in node["cells"]:
             _cell(cell, path, visit)
         return node
@@ -93,7 +96,7 @@ def _cell(cell: dict, path: Path, visit: Visit) -> None:
 def _visited(visit: Visit, path: Path, cell: str, reader: Callable[[str], Document], source: str) -> str:
     try:
         document = reader(source)
-    except ValueError as error:
+    except (MarkupError, yaml.YAMLError) as error:
         raise SourceError(f"{path}{f', cell {cell}' if cell else ''}, {error}") from error
     return visit(cell, document)
 

@@ -30,13 +30,14 @@ class UntranslatedError(Exception):
         )
 
 
-def write(language: str, destination: Path, *, root: Path = house.ROOT) -> None:
+def write(language: str, destination: Path, *, root: Path | None = None) -> None:
     """Write the sources of the site (`_config.yml`, `_toc.yml`, `book/`, `notebooks/`) in `language`.
 
     `en` is a plain copy; `zh_CN` has its texts translated, its code cells and outputs as they are. A file that would
     not change is not written, so that what is built from the tree can see what changed; a file that is gone from the
     source goes from `destination/book` and `destination/notebooks`. Raises UntranslatedError.
     """
+    root = root or house.ROOT
     contents = {path: (root / path).read_bytes() for path in _files(root)}
     if language != SOURCE:
         missing: list[tuple[str, str]] = []
@@ -56,10 +57,11 @@ def write(language: str, destination: Path, *, root: Path = house.ROOT) -> None:
             target.write_bytes(content)
 
 
-def translated(path: Path, language: str = "zh_CN", *, root: Path = house.ROOT) -> "NotebookNode":
+def translated(path: Path, language: str = "zh_CN", *, root: Path | None = None) -> "NotebookNode":
     """A notebook of the book in another language. Raises UntranslatedError."""
     import nbformat
 
+    root = root or house.ROOT
     missing: list[tuple[str, str]] = []
     node = _translated(root, Path(path).resolve().relative_to(root.resolve()), language, missing)
     if missing:
