@@ -107,10 +107,11 @@ def _table(directive: Directive, page: "Page") -> str:
 
 def _quiz(directive: Directive, page: "Page") -> str:
     """A question, and for each answer a fold that says whether it is right and why."""
-    parts = [f"**{page.words['quiz']}{page.words['colon']}** {page.flatten(directive.argument)}".replace(" ** ", "** ")]
+    parts = [f"**{page.words['quiz']}{page.words['colon'].strip()}** {page.flatten(directive.argument)}"]
     for answer in lists.answers(directive.body):
         verdict = f"{'✅' if answer.right else '❌'} {page.words['right' if answer.right else 'wrong']}"
-        parts.append(fold(page.flatten(answer.text), f"{verdict} {page.flatten(answer.why)}"))
+        between = " " if lists.begins_with_text(answer.why) else "\n\n"
+        parts.append(fold(page.flatten(answer.text), f"{verdict}{between}{page.flatten(answer.why)}"))
     return "\n\n".join(parts)
 
 

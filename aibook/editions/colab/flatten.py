@@ -64,6 +64,8 @@ class Page:
                 _BLOCKS[token.type](self, token, edits)
             elif token.type == "dt_open":
                 self._term(tokens[index + 1], edits)
+            elif token.type == "dd_open":
+                self._definition(tokens[index + 1], edits)
         return edits.applied().strip("\n")
 
     # -- blocks --------------------------------------------------------------------------------------------------------
@@ -77,6 +79,7 @@ class Page:
             edits.lines(token, self.display_math(token.content, label=label), "$$")
 
     def _amsmath(self, token: Token, edits: Edits) -> None:
+        token.map = [token.map[0], token.map[0] + token.content.count("\n") + 1]  # the parser's stops a line short
         edits.lines(token, self.display_math(token.content), r"\begin")
 
     def _removed(self, token: Token, edits: Edits) -> None:
@@ -84,10 +87,8 @@ class Page:
         edits.lines(token, "", markup)
 
     def _definition(self, token: Token, edits: Edits) -> None:
-        start = edits.starts[token.map[0]]
-        marker = re.compile(r"\s*[:~]").match(edits.text, start)
-        if marker:
-            edits.at(marker.end() - 1, marker.end(), " ")
+        marker = re.compile(r"[^:~]*[:~]").match(edits.text, edits.starts[token.map[0]])
+        edits.at(marker.end() - 1, marker.end(), " ")
 
     def _footnote(self, token: Token, edits: Edits) -> None:
         start = edits.starts[token.map[0]]
@@ -179,7 +180,6 @@ _BLOCKS: dict[str, Callable[[Page, Token, Edits], None]] = {
     "myst_line_comment": Page._removed,
     "myst_block_break": Page._removed,
     "front_matter": Page._removed,
-    "dd_open": Page._definition,
     "footnote_reference_open": Page._footnote,
     "substitution_block": Page._substitution,
 }

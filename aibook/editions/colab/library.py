@@ -129,6 +129,9 @@ class _Page:
             if token.type == "myst_target":
                 waiting.append(token.content)
                 continue
+            for child in token.children or []:
+                if "id" in child.attrs:
+                    self._add(str(child.attrs["id"]), "place", None, "")
             title = self._block(token, tokens[index + 1 : index + 2])
             if token.nesting >= 0 and waiting:
                 for label in waiting:

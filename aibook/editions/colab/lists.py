@@ -30,6 +30,11 @@ def answers(body: str) -> list[Answer]:
     return found
 
 
+def begins_with_text(markdown: str) -> bool:
+    """Whether the first block is a paragraph, which other text can stand before."""
+    return bool(tokens := parse(markdown)) and tokens[0].type == "paragraph_open"
+
+
 def table(body: str, header: int) -> str:
     """A list of lists as a Markdown table."""
     rows = [[" ".join(cell.split()).replace("|", r"\|") for cell in items(row)] for row in items(body)]

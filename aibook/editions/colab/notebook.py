@@ -9,7 +9,9 @@ from nbformat import NotebookNode
 from aibook.editions import setup_cell
 from aibook.editions.colab.directives import figure_caption
 from aibook.editions.colab.flatten import Page
+from aibook.editions.colab.leftovers import leftovers
 from aibook.editions.colab.library import Library
+from aibook.editions.colab.parsing import FlattenError
 from aibook.editions.colab.solutions import Solutions, close
 
 # Jupyter Book's tags for cells whose code is hidden on the site: here they are closed forms, so that they still run.
@@ -33,6 +35,8 @@ def flattened(node: NotebookNode, path: Path, library: Library) -> NotebookNode:
     with page.at("last cell"):
         solutions.finish()
     node.cells = cells
+    if left := leftovers(node):
+        raise FlattenError(f"{page.name}: Colab would show as it is written: {'; '.join(left)}")
     setup_cell.refresh(node)
     node.metadata.pop("aibook", None)
     node.metadata["colab"] = {"provenance": [], "toc_visible": True}

@@ -62,22 +62,6 @@ def _doc(content: str, page: "Page") -> str:
     return f"[{text or title}]({url})"
 
 
-def _term(content: str, page: "Page") -> str:
-    from docutils.nodes import make_id
-
-    from aibook.site.editions import page_url
-
-    text, term = _titled(content)
-    anchor = make_id(f"term-{term}") if term.isascii() else ""
-    return f"[{text or term}]({page_url(page.language, 'book/glossary')}{'#' + anchor if anchor else ''})"
-
-
-def _download(content: str, page: "Page") -> str:
-    text, name = _titled(content)
-    url, title = page.library.resolve(name, page.name)
-    return f"[{text or title}]({url})"
-
-
 def _abbreviation(content: str, page: "Page") -> str:
     match = re.fullmatch(r"(.*?)\s*\(([^()]*)\)", content.strip())
     return f'<abbr title="{html.escape(match[2])}">{match[1]}</abbr>' if match else content
@@ -107,8 +91,8 @@ _ROLES: dict[str, Callable[[str, "Page"], str]] = {
     "code": _code,
     "literal": _code,
     "doc": _doc,
-    "download": _download,
-    "eq": lambda content, page: _numref(content, page),
+    "download": _doc,
+    "eq": _numref,
     "glue": glue.text,
     "glue:text": glue.text,
     "glue:md": glue.markdown,
@@ -124,5 +108,4 @@ _ROLES: dict[str, Callable[[str, "Page"], str]] = {
     "subscript": _element("sub"),
     "sup": _element("sup"),
     "superscript": _element("sup"),
-    "term": _term,
 }

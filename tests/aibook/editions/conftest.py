@@ -21,9 +21,10 @@ def record(name: str, text: str):
     return new_output("display_data", data={f"{prefix}text/plain": text}, metadata=metadata)
 
 
-@pytest.fixture
-def make(tmp_path):
+@pytest.fixture(scope="session")
+def make(tmp_path_factory):
     """Call with cells to get the Colab edition of a notebook of them, in a small book around it."""
+    tmp_path = tmp_path_factory.mktemp("book")
 
     def made(*cells, language="en"):
         node = new_notebook(cells=[new_markdown_cell("# A toy chapter"), *cells])
@@ -39,7 +40,7 @@ def make(tmp_path):
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def flat(make):
     """Call with Markdown to get it flattened; a record `accuracy` of 93.256 stands before it."""
 

@@ -1,0 +1,101 @@
+"""Each notebook as a reader opens it in Colab: Colab's packages, an empty folder, the one file, the wheel by HTTP."""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
+
+from aibook import house
+from aibook.editions import colab, setup_cell, wheel
+from tests.colab import environment
+
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(1800)]
+KEPT = ("torch", "torchvision", "numpy")
+SET_UP_SECONDS = 60
+SPEC = '{{"argv": ["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"], "display_name": "", "language": "python"}}'
+
+
+@pytest.fixture(scope="session")
+def colab_folder():
+    """Folder of the environment that stands for Colab's image."""
+    return environment.build().parent.parent
+
+
+@pytest.fixture(scope="session")
+def wheel_url(tmp_path_factory):
+    """Address on this machine from which the book's wheel is served."""
+    built = wheel.build(tmp_path_factory.mktemp("wheels"))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(built.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/{built.name}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("path", house.notebooks(), ids=lambda path: str(path.relative_to(house.NOTEBOOKS)))
+def test_a_bare_notebook_works_in_colab(path, colab_folder, wheel_url, tmp_path):
+    python = _fresh_copy(colab_folder, tmp_path / "colab")
+    before = environment.versions(python, KEPT)
+    folder = tmp_path / "content"
+    folder.mkdir()
+    notebook = folder / path.name
+    node = colab.edition(nbformat.read(path, as_version=4), "en", path.relative_to(house.ROOT))
+    nbformat.write(node, notebook)
+
+    node = _smoke(nbformat.read(notebook, as_version=4))
+    _execute(node, python, folder, AIBOOK_WHEEL=wheel_url)
+
+    assert environment.versions(python, KEPT) == before
+    assert _seconds(_tagged(node, setup_cell.TAG)) < SET_UP_SECONDS
+    where = subprocess.run(
+        [python, "-I", "-c", "import helpers; print(helpers.__file__)"], check=True, capture_output=True, text=True
+    ).stdout
+    assert where.startswith(str(tmp_path / "colab"))
+
+
+def _fresh_copy(source: Path, target: Path) -> Path:
+    """A copy of an environment by hard links, so that what is installed into it stays out of the original."""
+    shutil.copytree(source, target, symlinks=True, copy_function=os.link)
+    return target / "bin" / "python"
+
+
+def _smoke(node: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    position = node.cells.index(_tagged(node, "parameters")) + 1
+    node.cells.insert(position, new_code_cell('PROFILE = "smoke"'))
+    return node
+
+
+def _execute(node: nbformat.NotebookNode, python: Path, folder: Path, **variables: str) -> None:
+    """Execute a notebook in a folder with another environment's Python, its caches empty."""
+    specs = folder.parent / "kernels"
+    (specs / "colab").mkdir(parents=True)
+    (specs / "colab" / "kernel.json").write_text(SPEC.format(python=python))
+    manager = AsyncKernelManager(kernel_name="colab", kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)]))
+    dropped = ("VIRTUAL_ENV", "PYTHONPATH", "AIBOOK_CACHE", "AIBOOK_ROOT")
+    inherited = {name: value for name, value in os.environ.items() if name not in dropped}
+    caches = {"XDG_CACHE_HOME": str(folder.parent / "cache"), "AIBOOK_CACHE": str(folder.parent / "cache" / "aibook")}
+    resources = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(node, km=manager, timeout=900, resources=resources, record_timing=True)
+    client.execute(env=inherited | caches | variables)
+
+
+def _tagged(node: nbformat.NotebookNode, tag: str) -> nbformat.NotebookNode:
+    (found,) = [cell for cell in node.cells if tag in cell.metadata.get("tags", [])]
+    return found
+
+
+def _seconds(cell: nbformat.NotebookNode) -> float:
+    times = cell.metadata.execution
+    start, end = times["iopub.execute_input"], times["shell.execute_reply"]
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
