@@ -65,12 +65,19 @@ def _build(editions: list[Edition], wanted: str, console: Console) -> int:
 
 def _pages(edition: Edition, progress: Progress, console: Console) -> bool:
     """Build one edition's pages in its working folder; print what is wrong with them and return whether all is well."""
+    from aibook.labs.release import LabError
     from aibook.site import run, source
+    from aibook.translate.sources import SourceError
+    from aibook.translate.tree import UntranslatedError
 
     task = progress.add_task(edition.name, total=100)
     tree, work = house.BUILD / "src" / edition.folder, WORK / edition.folder
     _forget_if_founded_anew(work)
-    source.assemble(edition, tree)
+    try:
+        source.assemble(edition, tree)
+    except (UntranslatedError, SourceError, LabError) as error:
+        console.print(f"[red]{edition.name}:[/red] {error}", soft_wrap=True, highlight=False)
+        return False
     result = run.build(tree, work, lambda percent: progress.update(task, completed=percent))
     if result.status == 0 and not result.problems:
         return True

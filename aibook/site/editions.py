@@ -1,4 +1,4 @@
-"""The editions of the site: one per language, with its folder, its title and its addresses."""
+"""The editions of the site: one per language, with its folder and its addresses."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,12 +17,11 @@ class Edition:
     folder: str
     html_lang: str
     name: str
-    title: str
 
 
 EDITIONS = {
-    "en": Edition("en", "en", "en", "English", "Introduction to AI Applications"),
-    "zh_CN": Edition("zh_CN", "zh", "zh-CN", "中文", "人工智能应用简介"),
+    "en": Edition("en", "en", "en", "English"),
+    "zh_CN": Edition("zh_CN", "zh", "zh-CN", "中文"),
 }
 
 

@@ -18,7 +18,7 @@ def edition(which: Edition, html: Path, stage: Path) -> None:
     from aibook.editions import colab
 
     shutil.copytree(html, stage, ignore=shutil.ignore_patterns("objects.inv", ".buildinfo"))
-    redirect = REDIRECT.format(lang=which.html_lang, title=which.title, page=_start())
+    redirect = REDIRECT.format(lang=which.html_lang, title=which.name, page=_start())
     (stage / "index.html").write_text(redirect, encoding="utf-8")
     (stage / "colab").mkdir()
     colab.write(which.language, stage / "colab")

@@ -11,22 +11,22 @@ from aibook import house
 from aibook.site import mathjax
 from aibook.site.editions import Edition
 
-CAPTIONS = {
+# Settings of Sphinx's extensions that hold words.
+WORDS = {
+    "en": {
+        "nb_code_prompt_show": "Show the {type} of this cell",
+        "nb_code_prompt_hide": "Hide the {type} of this cell",
+        "togglebutton_hint": "Click to show",
+        "togglebutton_hint_hide": "Click to hide",
+    },
     "zh_CN": {
-        "Start here": "从这里开始",
-        "Computer vision": "计算机视觉",
-        "Natural language processing": "自然语言处理",
-        "Model-based reinforcement learning": "基于模型的强化学习",
-        "Labs": "实验",
-        "Instructors and results": "教师与结果",
-        "Reference": "参考",
-    }
+        "nb_code_prompt_show": "展开此单元格",
+        "nb_code_prompt_hide": "收起此单元格",
+        "togglebutton_hint": "点击展开",
+        "togglebutton_hint_hide": "点击收起",
+    },
 }
-LABELS = {
-    "en": {"search_bar_text": "Search the book", "show": "Show {type}", "hide": "Hide {type}"},
-    "zh_CN": {"search_bar_text": "搜索全书", "show": "展开代码", "hide": "收起代码"},
-}
-SKIPPED = {"locale", "__pycache__", ".ipynb_checkpoints"}
+SEARCH = {"en": "Search the book", "zh_CN": "搜索全书"}
 
 
 def assemble(edition: Edition, destination: Path) -> None:
@@ -47,27 +47,17 @@ def assemble(edition: Edition, destination: Path) -> None:
 
 def _sources(edition: Edition) -> Iterator[tuple[str, bytes]]:
     """Relative path and content of every file of the tree; what comes later replaces what came before."""
-    yield from _files(house.ROOT, ["book", "notebooks"])
-    yield from ((f"book/_static/mathjax/{name}", content) for name, content in mathjax.files())
+    from aibook.translate import tree
+
     with tempfile.TemporaryDirectory() as folder:
-        pages = house.ROOT
-        if edition.language != "en":
-            from aibook.translate import tree
-
-            pages = Path(folder)
-            tree.write(edition.language, pages)
-            yield from _files(pages, ["book", "notebooks"])
-        yield from _student_labs(pages)
-    yield "_config.yml", _dump(configuration(edition))
-    yield "_toc.yml", _dump(contents(edition))
-
-
-def _files(root: Path, folders: list[str]) -> Iterator[tuple[str, bytes]]:
-    for folder in folders:
-        for path in sorted((root / folder).rglob("*")):
-            name = path.relative_to(root)
-            if path.is_file() and not SKIPPED.intersection(name.parts):
-                yield str(name), path.read_bytes()
+        root = Path(folder)
+        tree.write(edition.language, root)
+        for path in sorted(root.rglob("*")):
+            if path.is_file():
+                yield str(path.relative_to(root)), path.read_bytes()
+        yield from _student_labs(root)
+        yield "_config.yml", configuration(edition, root / "_config.yml")
+    yield from ((f"book/_static/mathjax/{name}", content) for name, content in mathjax.files())
 
 
 def _student_labs(root: Path) -> Iterator[tuple[str, bytes]]:
@@ -79,28 +69,11 @@ def _student_labs(root: Path) -> Iterator[tuple[str, bytes]]:
         yield str(path.relative_to(root)), nbformat.writes(node).encode()
 
 
-def configuration(edition: Edition) -> dict:
-    """`_config.yml` with what differs between the languages."""
-    config = yaml.safe_load((house.ROOT / "_config.yml").read_text(encoding="utf-8"))
-    labels = LABELS[edition.language]
-    config["title"] = edition.title
+def configuration(edition: Edition, path: Path) -> bytes:
+    """The configuration at `path` with what differs between the languages beside its texts."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
     config["html"]["baseurl"] = f"{house.site_url()}/{edition.folder}"
     sphinx = config["sphinx"]["config"]
-    sphinx["language"] = edition.language
-    sphinx["html_theme_options"]["search_bar_text"] = labels["search_bar_text"]
-    sphinx["nb_code_prompt_show"] = labels["show"]
-    sphinx["nb_code_prompt_hide"] = labels["hide"]
-    return config
-
-
-def contents(edition: Edition) -> dict:
-    """`_toc.yml` with its captions translated. Raises KeyError naming a caption that has no translation."""
-    toc = yaml.safe_load((house.ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    if edition.language != "en":
-        for part in toc["parts"]:
-            part["caption"] = CAPTIONS[edition.language][part["caption"]]
-    return toc
-
-
-def _dump(data: dict) -> bytes:
-    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False).encode()
+    sphinx |= {"language": edition.language} | WORDS[edition.language]
+    sphinx["html_theme_options"]["search_bar_text"] = SEARCH[edition.language]
+    return yaml.safe_dump(config, allow_unicode=True, sort_keys=False).encode()

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import nbformat.v4 as nb
+import polib
 from nbformat import NotebookNode
 from nbformat import write as write_notebook
 
@@ -38,6 +39,35 @@ Folded.
 ```
 """
 REFERENCES = "# References\n\n```{bibliography}\n```\n"
+CHINESE = {
+    "Introduction to AI Applications": "人工智能应用简介",
+    "the authors of Introduction to AI Applications": "《人工智能应用简介》作者",
+    "Computer vision": "计算机视觉",
+    "References": "参考文献",
+    "A toy book": "一本小书",
+    "It has a formula, a citation and a quiz, and it links to [its chapter](#toy-chapter).": (
+        "它有一个公式、一处引用和一道测验，并链接到\n[它的一章](#toy-chapter)。"
+    ),
+    "Equation {eq}`eq-residual` is the residual block of {cite:t}`he2016deep` {cite:p}`he2016deep`.": (
+        "公式 {eq}`eq-residual` 是 {cite:t}`he2016deep` {cite:p}`he2016deep` 的残差块。"
+    ),
+    "A note with **bold** text and `code`.": "带有**粗体**和 `code` 的说明。",
+    "What is $1 + 1$?": "$1 + 1$ 等于多少？",
+    "One": "一",
+    "That is **one** too few.": "少了**一**。",
+    "Two, as $1 + 1 = 2$": "二，因为 $1 + 1 = 2$",
+    "Count them.": "数一数。",
+    "Folded.": "折叠的内容。",
+    "A toy chapter": "一章",
+    "Convolutional networks see in {numref}`fig-bar`.": "{numref}`fig-bar`说明卷积神经网络如何看见图像。",
+    "A bar.": "一根条。",
+    "A teal bar": "一根青色的条",
+    "Exercises": "练习",
+    "Add": "加法",
+    "Add one.": "加一。",
+    "Hint": "提示",
+    "Look again.": "再看一遍。",
+}
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="60"><rect width="900" height="60" fill="teal"/></svg>'
 
 
@@ -65,8 +95,12 @@ def chapter() -> NotebookNode:
 
 def write(root: Path) -> Path:
     """Write the toy book into `root`, with the real book's configuration, styles and templates."""
-    for name in ("_config.yml", "pyproject.toml", "requirements.txt"):
+    root.mkdir(parents=True, exist_ok=True)
+    for name in ("_config.yml", "pyproject.toml", "requirements.txt", "README.md", "LICENSE", "LICENSE-TEXT"):
         shutil.copy(REPOSITORY / name, root / name)
+    for name in ("aibook", "helpers"):  # the wheel's packages
+        (root / name).mkdir()
+        (root / name / "__init__.py").touch()
     for name in ("_static", "_templates"):
         shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)
     shutil.copy(REPOSITORY / "book" / "references.bib", root / "book")
@@ -75,6 +109,16 @@ def write(root: Path) -> Path:
     (root / "_toc.yml").write_text(toc, encoding="utf-8")
     (root / "book" / "intro.md").write_text(INTRO, encoding="utf-8")
     (root / "book" / "references.md").write_text(REFERENCES, encoding="utf-8")
-    (root / "notebooks" / "cv").mkdir(parents=True)
+    for part in ("cv", "labs"):
+        (root / "notebooks" / part).mkdir(parents=True)
     write_notebook(chapter(), root / "notebooks" / "cv" / "01-toy.ipynb")
     return root
+
+
+def translate(root: Path) -> None:
+    """Fill in the catalogs that `aibook translate` has written; a text without words of its own stays."""
+    for path in (root / "book" / "locale").rglob("*.po"):
+        catalog = polib.pofile(path)
+        for entry in catalog:
+            entry.msgstr = CHINESE.get(entry.msgid, entry.msgid)
+        catalog.save()

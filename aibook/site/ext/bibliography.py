@@ -1,12 +1,16 @@
-"""The book's bibliography: sorted by author and year, each entry labelled the way the text cites it."""
+"""Citations as “He et al. (2016)” and “(He et al., 2016)”, and a bibliography sorted and labelled in the same way."""
 
 from collections import Counter
+from dataclasses import dataclass, field
 
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style
 from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
+from sphinxcontrib.bibtex.plugin import register_plugin as register_reference_style
+from sphinxcontrib.bibtex.style.referencing import BracketStyle, PersonStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
 
 class AuthorYearLabels(BaseLabelStyle):
@@ -34,6 +38,22 @@ class BookStyle(Style):
     default_label_style = AuthorYearLabels
 
 
+def _round() -> BracketStyle:
+    return BracketStyle(left="(", right=")")
+
+
+def _people() -> PersonStyle:
+    return PersonStyle(other=" et al.")  # upright: slanted type is no style of Chinese text
+
+
+@dataclass
+class RoundBrackets(AuthorYearReferenceStyle):
+    person: PersonStyle = field(default_factory=_people)
+    bracket_parenthetical: BracketStyle = field(default_factory=_round)
+    bracket_textual: BracketStyle = field(default_factory=_round)
+
+
 def setup(app: Sphinx) -> dict:
     register_plugin("pybtex.style.formatting", "book", BookStyle)
+    register_reference_style("sphinxcontrib.bibtex.style.referencing", "book", RoundBrackets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

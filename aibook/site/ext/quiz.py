@@ -122,11 +122,11 @@ def depart_answer(self: HTML5Translator, node: quiz_answer) -> None:
 
 
 def visit_choice(self: HTML5Translator, node: quiz_choice) -> None:
-    self.body.append("<summary>")
+    self.body.append("<summary><span>")
 
 
 def depart_choice(self: HTML5Translator, node: quiz_choice) -> None:
-    self.body.append('</summary>\n<div class="quiz-why">')
+    self.body.append('</span></summary>\n<div class="quiz-why">')
 
 
 def setup(app: Sphinx) -> dict:

@@ -1,0 +1,161 @@
+"""The site as a reader meets it: every page of both languages in a headless browser."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from aibook import house
+from aibook.site.editions import EDITIONS
+
+TOC = yaml.safe_load((house.ROOT / "_toc.yml").read_text(encoding="utf-8"))
+CHAPTERS = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
+PAGES = [TOC["root"], *CHAPTERS]
+NOTEBOOKS = [page for page in PAGES if page.startswith("notebooks/")]
+FOLDERS = [edition.folder for edition in EDITIONS.values()]
+NARROW, WIDE = {"width": 360, "height": 740}, {"width": 1400, "height": 900}
+# Left open by a reader: what unfolds must be as sound as what is seen at once.
+UNFOLD = """() => {
+  document.querySelectorAll('details').forEach(fold => { fold.open = !fold.matches('.tool-menu'); });
+  document.querySelectorAll('.toggle-hidden').forEach(fold => fold.classList.remove('toggle-hidden'));
+}"""
+Open = Callable[..., Any]  # gives a `Watched` of conftest.py
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_page_is_sound(name: str, folder: str, address: str, open_browser: Open) -> None:
+    watched = open_browser(viewport=WIDE, color_scheme="light")
+    page = watched.open(f"{address}/{folder}/{name}.html")
+    page.evaluate(UNFOLD)
+    problems = violations(page, "light")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    problems += violations(page, "dark")
+    page.set_viewport_size(NARROW)
+    problems += too_wide(page)
+    edition = next(edition for edition in EDITIONS.values() if edition.folder == folder)
+    assert page.get_attribute("html", "lang") == edition.html_lang
+    assert not watched.wrong + problems, "\n".join(watched.wrong + problems)
+
+
+def violations(page: Page, theme: str) -> list[str]:
+    """What axe finds against the accessibility rules, one line for each rule and place."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{theme}: {rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]
+    ]
+
+
+def too_wide(page: Page) -> list[str]:
+    width = page.evaluate("document.documentElement.scrollWidth")
+    return [f"scrolls sideways: {width} px on a screen of {NARROW['width']}"] if width > NARROW["width"] else []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_language_switch_leads_to_the_same_page_and_back(name: str, address: str, open_browser: Open) -> None:
+    page = open_browser(viewport=WIDE).open(f"{address}/en/{name}.html")
+    for folder, lang in (("zh", "zh-CN"), ("en", "en")):
+        page.click("a[data-language]")
+        page.wait_for_load_state("networkidle")
+        assert urlsplit(page.url).path == f"/{folder}/{name}.html"
+        assert page.get_attribute("html", "lang") == lang
+
+
+@pytest.mark.parametrize(
+    ("folder", "query"),
+    [("en", "convolutional"), ("en", "networks"), ("zh", "卷积"), ("zh", "神经网络"), ("zh", "积神"), ("zh", "ResNet 残差")],
+)
+def test_search_finds(folder: str, query: str, address: str, open_browser: Open) -> None:
+    """`积神` is no word: it shows that what stands inside a sentence, across words, is found."""
+    watched = open_browser(viewport=WIDE)
+    page = watched.open(f"{address}/{folder}/{TOC['root']}.html")
+    page.click(".search-button-field")
+    page.fill("#pst-search-dialog input", query)
+    page.press("#pst-search-dialog input", "Enter")
+    page.wait_for_selector("#search-results .search li a")
+    page.wait_for_selector("#search-results .search li p.context")
+    hits = page.locator("#search-results .search li")
+    word = query.split()[-1].lower()
+    page.wait_for_function(
+        "word => document.querySelector('#search-results').textContent.toLowerCase().includes(word)", arg=word[:6]
+    )
+    assert hits.count() >= 1
+    assert watched.wrong == []
+
+
+def test_search_says_that_it_finds_nothing(address: str, open_browser: Open) -> None:
+    page = open_browser().open(f"{address}/zh/search.html?q=鼷鼠")
+    page.wait_for_function("document.querySelector('.search-summary').textContent.trim() !== ''")
+    assert page.locator("#search-results .search li").count() == 0
+    assert re.search("[\u4e00-\u9fff]", page.inner_text(".search-summary")), "the message is not in Chinese"
+
+
+def test_theme_toggle_goes_through_light_dark_and_system(address: str, open_browser: Open) -> None:
+    page = open_browser(color_scheme="light", viewport=WIDE).open(f"{address}/en/{TOC['root']}.html")
+    seen = [page.get_attribute("html", "data-mode")]
+    backgrounds = set()
+    for _ in range(3):
+        page.click(".theme-switch-button")
+        seen.append(page.get_attribute("html", "data-mode"))
+        backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert sorted(seen[:3]) == ["auto", "dark", "light"]
+    assert seen[3] == seen[0]
+    assert len(backgrounds) == 2
+    page.click(".theme-switch-button")
+    mode = page.get_attribute("html", "data-mode")
+    page.reload()
+    assert page.get_attribute("html", "data-mode") == mode, "the choice is forgotten on the next page"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_opens_in_colab_and_downloads(name: str, folder: str, address: str, open_browser: Open) -> None:
+    page = open_browser(viewport=WIDE).open(f"{address}/{folder}/{name}.html")
+    notebook = name.removeprefix("notebooks/") + ".ipynb"
+    repository = urlsplit(house.repository_url()).path
+    link = page.get_attribute(".tool-colab", "href")
+    assert link == f"https://colab.research.google.com/github{repository}/blob/gh-pages/{folder}/colab/{notebook}"
+    download = page.request.get(page.evaluate("document.querySelector('a[download]').href"))
+    assert download.ok
+    assert download.url.endswith(f"/{folder}/colab/{notebook}")
+    assert download.json()["nbformat"] == 4
+
+
+@pytest.mark.parametrize(
+    ("locale", "folder"), [("zh-CN", "zh"), ("zh-TW", "zh"), ("en-GB", "en"), ("fr-FR", "en")]
+)
+def test_root_page_takes_the_language_of_the_browser(locale: str, folder: str, address: str, open_browser: Open) -> None:
+    page = open_browser(locale=locale).open(f"{address}/")
+    assert urlsplit(page.url).path == f"/{folder}/{TOC['root']}.html"
+
+
+def test_root_page_remembers_the_language_that_was_chosen(address: str, open_browser: Open) -> None:
+    page = open_browser(locale="en-US", viewport=WIDE).open(f"{address}/")
+    page.click("a[data-language='zh']")
+    page.wait_for_load_state("networkidle")
+    page.goto(f"{address}/")
+    page.wait_for_load_state("networkidle")
+    assert urlsplit(page.url).path.startswith("/zh/")
+
+
+def test_everything_can_be_read_without_scripts(address: str, open_browser: Open) -> None:
+    page = open_browser(java_script_enabled=False, viewport=WIDE).open(f"{address}/")
+    page.click("text=阅读中文版")
+    assert page.locator("article h1").is_visible()
+    assert not page.locator(".theme-switch-button").is_visible(), "a button that does nothing is shown"
+    page.click("a[data-language]")
+    assert urlsplit(page.url).path == f"/en/{TOC['root']}.html"
+
+
+def test_page_is_light(address: str, open_browser: Open) -> None:
+    """A page without formulas: the stock theme takes 31 requests and 2.4 MB."""
+    watched = open_browser(viewport=WIDE)
+    watched.open(f"{address}/en/book/references.html")
+    assert len(watched.requests) <= 10, watched.requests
+    assert sum(watched.sizes.values()) < 600_000, watched.sizes
