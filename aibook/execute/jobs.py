@@ -41,21 +41,23 @@ def execute(
     home.mkdir(parents=True, exist_ok=True)
     shared = Path(tempfile.mkdtemp(prefix=".state-", dir=home))
     folders = [shared / str(number) for number in range(len(jobs))]
+    go = shared / "go"
+    go.touch()
     at_once = workers or machine.workers(len(jobs))
     try:
         with (
-            _signals_stop(shared / "stop"),
+            _signals_stop(go),
             _executor(at_once, scheduler) as executor,
             progress.shown_on(console, jobs) as shown,
         ):
             futures = [executor.submit(watch, job, folder) for job, folder in zip(jobs, folders, strict=True)]
-            return _follow(futures, jobs, folders, shared / "stop", shown)
+            return _follow(futures, jobs, folders, go, shown)
     finally:
         shutil.rmtree(shared, ignore_errors=True)
 
 
 def _follow(
-    futures: list[Future], jobs: list[Job], folders: list[Path], stop: Path, shown: progress.Silent
+    futures: list[Future], jobs: list[Job], folders: list[Path], go: Path, shown: progress.Silent
 ) -> list[Outcome]:
     """Show how far each job is until all have an outcome."""
     outcomes: dict[int, Outcome] = {}
@@ -64,8 +66,8 @@ def _follow(
         for number, future in enumerate(futures):
             if number in outcomes:
                 continue
-            if stop.exists():
-                future.cancel()  # does nothing to one that runs: its watch sees the file too
+            if not go.exists() and not folders[number].exists():
+                future.cancel()  # it did not begin; one that runs is ended by its watch, which misses the file too
             if future.done():
                 outcomes[number] = _outcome(future, jobs[number])
                 shown.finished(number, outcomes[number])
@@ -102,12 +104,15 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
 
 
 @contextmanager
-def _signals_stop(stop: Path) -> Iterator[None]:
+def _signals_stop(go: Path) -> Iterator[None]:
     """SIGINT and SIGTERM, however often they come, ask for an orderly end."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
-    old = {number: signal.signal(number, lambda *_: stop.touch()) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {
+        number: signal.signal(number, lambda *_: go.unlink(missing_ok=True))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

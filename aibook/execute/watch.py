@@ -23,11 +23,12 @@ UNWANTED = ("MPLBACKEND", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONHOME")
 def watch(job: Job, folder: Path) -> Outcome:
     """Execute a job and, if it went well, write its output. Never raises for what can go wrong in a notebook.
 
-    `folder` is the job's own, on a disk that the caller sees too: there `progress.json` tells how far it is, and a
-    file `stop` in its parent cancels it.
+    `folder`, which is made, is the job's own, on a disk that the caller sees too: there `progress.json` tells how far
+    it is. The job goes on as long as there is a file `go` beside the folder.
     """
     try:
-        (folder / "cwd").mkdir(parents=True)
+        folder.mkdir()
+        (folder / "cwd").mkdir()
         job.log.parent.mkdir(parents=True, exist_ok=True)
         prepared = store.prepare(job, folder)
         job.log.write_text("", encoding="utf-8")
@@ -47,7 +48,7 @@ def watch(job: Job, folder: Path) -> Outcome:
         while worker.poll() is None and not status:
             time.sleep(INTERVAL)
             tree.look(limit_mb)
-            if (folder.parent / "stop").exists():
+            if not (folder.parent / "go").exists():
                 status = "cancelled"
             elif tree.memory_mb > limit_mb:
                 status = "memory"

@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ OUT_OF_MEMORY = "its kernel was killed by the system, most likely because memory
 
 
 def main(folder: Path) -> None:
+    tempfile.tempdir = str(folder)  # the kernel's connection file: gone with the folder, however this ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     began = time.monotonic()
     result = _execute(folder)

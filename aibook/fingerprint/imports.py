@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from aibook import house
 from aibook.fingerprint import syntax
@@ -13,6 +14,9 @@ PACKAGE = "helpers"
 # What imports, or can import, a module that no reader of the source could name.
 FORBIDDEN_CALLS = {"__import__", "exec", "eval"}
 HARMLESS_IMPORTLIB = {"importlib.metadata", "importlib.resources"}
+
+
+GRIMP_SETTINGS = Lock()  # they are one for all threads
 
 
 class ImportFailure(Exception):
@@ -80,9 +84,10 @@ def _harmless(name: str) -> bool:
 
 
 def _import_statements(tree: ast.AST) -> Iterable[str]:
+    """What is imported, as "module.attribute", where a whole module's attribute is *."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (f"{alias.name}.*" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
@@ -110,11 +115,12 @@ def _graph(state: tuple):
         def determine_package_directories(self, package_name, file_system):
             return {str(house.ROOT / package_name)}
 
-    usual = settings.PACKAGE_FINDER
-    settings.configure(PACKAGE_FINDER=InThisHouse())
-    try:
-        return grimp.build_graph(
-            PACKAGE, include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
-        )
-    finally:
-        settings.configure(PACKAGE_FINDER=usual)
+    with GRIMP_SETTINGS:
+        usual = settings.PACKAGE_FINDER
+        settings.configure(PACKAGE_FINDER=InThisHouse())
+        try:
+            return grimp.build_graph(
+                PACKAGE, include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
+            )
+        finally:
+            settings.configure(PACKAGE_FINDER=usual)

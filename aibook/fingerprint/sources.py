@@ -32,17 +32,6 @@ def study_hashes(constants: Iterable[str]) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _registered(registry: Path, _: int) -> dict[str, str]:
     return {
-        name: hashlib.sha256("\n".join(sorted(_checksums(entry))).encode()).hexdigest()[:16]
+        name: hashlib.sha256("\n".join(sorted(file["sha256"] for file in entry["files"])).encode()).hexdigest()[:16]
         for name, entry in tomllib.loads(registry.read_text(encoding="utf-8")).items()
-        if isinstance(entry, dict)
     }
-
-
-def _checksums(value: object) -> Iterable[str]:
-    """Every `sha256` below an entry, however deep it stands."""
-    if isinstance(value, dict):
-        for key, below in value.items():
-            yield from [str(below)] if key == "sha256" else _checksums(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _checksums(below)
