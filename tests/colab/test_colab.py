@@ -2,9 +2,11 @@
 
 import functools
 import http.server
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +14,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
@@ -23,13 +24,21 @@ from tests.colab import environment
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(1800)]
 KEPT = ("torch", "torchvision", "numpy")
 SET_UP_SECONDS = 60
-SPEC = '{{"argv": ["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"], "display_name": "", "language": "python"}}'
 
 
 @pytest.fixture(scope="session")
 def colab_folder():
     """Folder of the environment that stands for Colab's image."""
     return environment.build().parent.parent
+
+
+@pytest.fixture
+def fresh_copy(colab_folder):
+    """A copy of that environment by hard links, so that what is installed into it stays out of the original."""
+    with tempfile.TemporaryDirectory(dir=colab_folder.parent) as folder:
+        copy = Path(folder) / "colab"
+        shutil.copytree(colab_folder, copy, symlinks=True, copy_function=os.link)
+        yield copy
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +53,8 @@ def wheel_url(tmp_path_factory):
 
 
 @pytest.mark.parametrize("path", house.notebooks(), ids=lambda path: str(path.relative_to(house.NOTEBOOKS)))
-def test_a_bare_notebook_works_in_colab(path, colab_folder, wheel_url, tmp_path):
-    python = _fresh_copy(colab_folder, tmp_path / "colab")
+def test_a_bare_notebook_works_in_colab(path, fresh_copy, wheel_url, tmp_path):
+    python = fresh_copy / "bin" / "python"
     before = environment.versions(python, KEPT)
     folder = tmp_path / "content"
     folder.mkdir()
@@ -61,13 +70,7 @@ def test_a_bare_notebook_works_in_colab(path, colab_folder, wheel_url, tmp_path)
     where = subprocess.run(
         [python, "-I", "-c", "import helpers; print(helpers.__file__)"], check=True, capture_output=True, text=True
     ).stdout
-    assert where.startswith(str(tmp_path / "colab"))
-
-
-def _fresh_copy(source: Path, target: Path) -> Path:
-    """A copy of an environment by hard links, so that what is installed into it stays out of the original."""
-    shutil.copytree(source, target, symlinks=True, copy_function=os.link)
-    return target / "bin" / "python"
+    assert where.startswith(str(fresh_copy))
 
 
 def _smoke(node: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -80,13 +83,15 @@ def _execute(node: nbformat.NotebookNode, python: Path, folder: Path, **variable
     """Execute a notebook in a folder with another environment's Python, its caches empty."""
     specs = folder.parent / "kernels"
     (specs / "colab").mkdir(parents=True)
-    (specs / "colab" / "kernel.json").write_text(SPEC.format(python=python))
-    manager = AsyncKernelManager(kernel_name="colab", kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)]))
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Colab", "language": "python"}
+    (specs / "colab" / "kernel.json").write_text(json.dumps(spec))
     dropped = ("VIRTUAL_ENV", "PYTHONPATH", "AIBOOK_CACHE", "AIBOOK_ROOT")
     inherited = {name: value for name, value in os.environ.items() if name not in dropped}
     caches = {"XDG_CACHE_HOME": str(folder.parent / "cache"), "AIBOOK_CACHE": str(folder.parent / "cache" / "aibook")}
     resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(node, km=manager, timeout=900, resources=resources, record_timing=True)
+    client = NotebookClient(node, kernel_name="colab", timeout=900, resources=resources, record_timing=True)
+    client.create_kernel_manager().kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(specs)])
     client.execute(env=inherited | caches | variables)
 
 

@@ -23,9 +23,9 @@ def write(language: str, destination: Path) -> list[Path]:
     """
     written = []
     with tempfile.TemporaryDirectory() as folder:
-        root = _tree(language, Path(folder))
+        root = _tree(language, Path(folder)).resolve()
         library = Library.read(root, language)
-        for path in sorted((root / "notebooks").rglob("*.ipynb")):
+        for path in house.notebooks([root / "notebooks"]):
             target = destination / path.relative_to(root / "notebooks")
             target.parent.mkdir(parents=True, exist_ok=True)
             node = flattened(_source(path), path, library)

@@ -44,7 +44,7 @@ class Library:
         for path in sorted((root / "book").rglob("*.md")):
             page = _Page(library, path)
             page.text(path.read_text(encoding="utf-8"))
-        for path in sorted((root / "notebooks").rglob("*.ipynb")):
+        for path in house.notebooks([root / "notebooks"]):
             page = _Page(library, path)
             for cell in nbformat.read(path, as_version=4).cells:
                 page.cell(cell)
@@ -137,6 +137,8 @@ class _Page:
                 for label in waiting:
                     self._add(label, "section", None, title)
                 waiting.clear()
+        for label in waiting:  # at the end of a cell: what is labelled is the next cell's output
+            self._add(label, "place", None, "")
 
     def _block(self, token: Token, following: list[Token]) -> str:
         """Take in one block; its title, when it has one."""
