@@ -3,11 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from docutils import nodes
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style
 from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 from sphinxcontrib.bibtex.plugin import register_plugin as register_reference_style
 from sphinxcontrib.bibtex.style.referencing import BracketStyle, PersonStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
@@ -53,7 +55,21 @@ class RoundBrackets(AuthorYearReferenceStyle):
     bracket_textual: BracketStyle = field(default_factory=_round)
 
 
+def visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
+    """An entry of the list. Docutils gives it the role `doc-biblioentry`, which browsers no longer know."""
+    if not isinstance(node.previous_sibling(), nodes.citation):
+        self.body.append('<div role="list" class="citation-list">\n')
+    self.body.append(self.starttag(node, "div", CLASS="citation", role="listitem"))
+
+
+def depart_citation(self: HTML5Translator, node: nodes.citation) -> None:
+    self.body.append("</div>\n")
+    if not isinstance(node.next_node(descend=False, siblings=True), nodes.citation):
+        self.body.append("</div>\n")
+
+
 def setup(app: Sphinx) -> dict:
     register_plugin("pybtex.style.formatting", "book", BookStyle)
     register_reference_style("sphinxcontrib.bibtex.style.referencing", "book", RoundBrackets)
+    app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
