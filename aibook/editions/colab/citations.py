@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 
 from pybtex.database import Entry, parse_file
 from pybtex.richtext import Text
@@ -13,9 +14,9 @@ from aibook.editions.colab.words import WORDS
 
 
 @cache
-def entries() -> dict[str, Entry]:
-    """The book's references by key."""
-    return dict(parse_file(house.BOOK / "references.bib").entries)
+def entries(path: Path) -> dict[str, Entry]:
+    """References of a BibTeX file by key."""
+    return dict(parse_file(path).entries)
 
 
 def textual(keys: Sequence[str], language: str) -> str:
@@ -53,9 +54,10 @@ def url(key: str, language: str) -> str:
 
 
 def _entry(key: str) -> Entry:
-    if key not in entries():
+    works = entries(house.BOOK / "references.bib")
+    if key not in works:
         raise FlattenError(f"book/references.bib has no entry `{key}`")
-    return entries()[key]
+    return works[key]
 
 
 def _cited(keys: Sequence[str], language: str, form: str) -> str:

@@ -49,7 +49,7 @@ def _body(directive: Directive, page: "Page") -> str:
     return "\n\n".join(filter(None, [title and f"**{title}**", page.flatten(directive.body)]))
 
 
-_TITLED_PARTS = ("tab-item", "card", "grid-item-card", "rubric", "topic", "sidebar")
+_TITLED_PARTS = ("tab-item", "rubric")
 
 
 def _nothing(directive: Directive, page: "Page") -> str:
@@ -143,7 +143,7 @@ _DIRECTIVES: dict[str, Callable[[Directive, "Page"], str]] = {
     **dict.fromkeys(("note", "seealso", "tip", "warning"), _admonition),
     **dict.fromkeys(("admonition", "margin", "sidebar", "aside", "topic", "epigraph", "pull-quote"), _titled),
     "dropdown": _fold,
-    **dict.fromkeys(("div", "container", "grid", "grid-item", "grid-item-card", "card", "rubric"), _body),
+    **dict.fromkeys(("div", "container", "grid", "grid-item", "rubric"), _body),
     **dict.fromkeys(("tab-set", "tab-item", "exercise-end"), _body),
     **dict.fromkeys(("exercise", "exercise-start"), _exercise),
     "solution": _solution,
@@ -157,5 +157,5 @@ _DIRECTIVES: dict[str, Callable[[Directive, "Page"], str]] = {
     **dict.fromkeys(("code", "code-block", "code-cell"), _code),
     "literalinclude": _literal_include,
     "bibliography": _bibliography,
-    **dict.fromkeys(("tableofcontents", "contents", "toctree", "raw", "only", "index", "comment"), _nothing),
+    **dict.fromkeys(("tableofcontents", "contents", "toctree", "index"), _nothing),
 }
