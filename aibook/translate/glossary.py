@@ -9,11 +9,14 @@ from aibook.translate.typography import has_chinese
 
 BRACKETS = re.compile(r"（[^）]*）|\([^)]*\)")
 
+ENUMERATION = re.compile(r",.* and ")
+
 
 def terms(root: Path) -> dict[str, list[str]]:
     """English term → its Chinese, from the tables `English | 中文 | …` of `book/glossary.md`.
 
-    A cell may list several, divided by commas, slashes or 、; what stands in brackets is not the book's own choice.
+    A cell may list several, divided by commas, slashes or 、, of which any will do. What stands in brackets is not the
+    book's own choice, and `training, validation and test set` is no list of terms.
     """
     path = root / "book/glossary.md"
     found: dict[str, list[str]] = {}
@@ -23,7 +26,7 @@ def terms(root: Path) -> dict[str, list[str]]:
     for unit in document.units:
         if unit.kind == "table row":
             english, chinese, *_ = [*split_row(read(unit.text, unit.kind, document.env).words), "", ""]
-            if has_chinese(chinese) and english.strip().lower() != "english":
+            if has_chinese(chinese) and english.strip().lower() != "english" and not ENUMERATION.search(english):
                 for term in _split(english):
                     found[term] = _split(chinese)
     return found

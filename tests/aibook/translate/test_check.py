@@ -127,7 +127,10 @@ def test_glossary_terms_are_warned_of(book):
     book.add(
         "book/glossary.md",
         "| English | 中文 | Meaning |\n|---|---|---|\n| [batch, mini-batch]{#b} | 批次（小批量） | Some examples |\n"
-        "| [learning rate]{#l} | 学习率、步长 | A number |\n| rate | 速率 | One |\n| [CNN]{#c} | CNN | A net |\n",
+        "| [learning rate]{#l} | 学习率、步长 | A number |\n| rate | 速率 | One |\n"
+        "| weight, bias | 权重、偏置 | Two |\n"
+        "| one, two and three sets | 一、二、三 | Sets |\n"
+        "| [CNN]{#c} | CNN | A net |\n",
     )
     terms = glossary.terms(book.root)
     assert terms == {
@@ -135,6 +138,8 @@ def test_glossary_terms_are_warned_of(book):
         "mini-batch": ["批次"],
         "learning rate": ["学习率", "步长"],
         "rate": ["速率"],
+        "weight": ["权重", "偏置"],
+        "bias": ["权重", "偏置"],
     }
 
     def warnings(source, translation):
