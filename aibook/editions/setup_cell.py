@@ -14,7 +14,7 @@ TAG = "setup"
 
 # Naming the installed versions of torch, torchvision and numpy beside the wheel makes pip keep them or fail.
 # @SITE@ and @WHEEL@ are filled in below.
-_TEXT = r'''
+_TEXT = r"""
 # Where the book is not installed (in Colab, say), add its helpers. torch, torchvision and numpy stay as they are.
 import os
 import subprocess
@@ -28,7 +28,7 @@ if util.find_spec("helpers") is None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", wheel, *kept]
     if (done := subprocess.run(pip, check=False, capture_output=True, text=True)).returncode:
         raise RuntimeError(f"Could not install {wheel}. Is the network up? Then run this cell again.\n{done.stderr}")
-'''
+"""
 
 
 @cache
