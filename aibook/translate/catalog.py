@@ -9,7 +9,7 @@ import polib
 
 from aibook.translate.markdown import Unit
 
-WIDTH = 110
+WIDTH = 0  # never wrapped: a wrapped catalog splits addresses at their hyphens, and cannot be searched
 CLOSE = 0.6  # similarity from which an old translation is offered for a changed text
 KEEP = "keep"
 
