@@ -47,7 +47,7 @@ def chinese(flat):
         "- **Term with $x$**:\n  Its definition, [The labs](",
         "- **Second term**:\n  Another.\n",
         "<details>\n<summary>A title with <em>stress</em></summary>\n\nInside:\n\n> **Warning**\n>\n> Nested, with\n",
-        "> code = \"{cite:p}`he2016deep` stays\"\n> ```\n\n</details>",
+        '> code = "{cite:p}`he2016deep` stays"\n> ```\n\n</details>',
         "> **Note**\n>\n> The text may begin here\n> and go on.\n",
         "> **See also**\n>\n> [The labs](",
         "![One grey pixel](data:image/png;base64,",
