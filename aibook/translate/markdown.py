@@ -28,6 +28,7 @@ NEWLINE = re.compile(r"\r\n|\n|\r")
 DIRECTIVE = re.compile(r"\{([^}\s]+)\}[ \t]*(.*)")
 OPTION = re.compile(r"(\s*:([\w-]+):[ \t]+)(\S.*?)\s*$")
 ANSWER = re.compile(r"\[[ xX]\]\s+")
+MARK = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")  # nbgrader's, shown as headings
 CARD_BREAK = re.compile(r"\s*(\^{3,}|\+{3,})\s*$")
 FENCES = ("fence", "colon_fence")
 CELLS = ("th_open", "td_open")
@@ -157,7 +158,7 @@ class _Parse:
                 first_of_item = False
 
     def add(self, text: str, kind: str, line: int, start: int, end: int, prefix: str = "", encode=str) -> None:
-        if has_text(read(text, kind, self.env)):
+        if has_text(read(text, kind, self.env)) and not MARK.fullmatch(text):
             self.units.append(Unit(text, kind, line, start, end, prefix, encode=encode))
 
     def at(self, text: str, line: int, position: int) -> int:

@@ -81,6 +81,7 @@ CONSTRUCTS = {
     ),
     "code with a caption": ("```{code-block} python\n:caption: A title\n\nx = 1\n```\n", ["A title"]),
     "card": ("::::{card} Title\nHead\n^^^\nBody\n+++\nFoot\n::::\n", ["Title", "Head", "Body", "Foot"]),
+    "nbgrader's marks": ("### BEGIN SOLUTION\nAn answer.\n### END SOLUTION\n", ["An answer."]),
     "opaque": ("```{bibliography}\n:style: plain\n```\n\n```{math}\n:label: e\nx\n```\n", []),
     "unicode line ends": (
         "One\u2028two\x0bthree\x0c.\n\nFour\u0085five\n",
