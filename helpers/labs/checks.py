@@ -45,7 +45,7 @@ def expect_array(name: str, value, shape: tuple, dtype: str | None = None) -> np
     expect(
         isinstance(value, np.ndarray),
         f"{name} should be an array or a tensor; it is {type(value).__name__}.",
-        f"{name} 应为数组或张量，实际为 {type(value).__name__}。",
+        f"{name} 应为数组或张量，实际类型为 {type(value).__name__}。",
     )
     expect(
         value.shape == tuple(shape),
@@ -62,8 +62,15 @@ def expect_array(name: str, value, shape: tuple, dtype: str | None = None) -> np
     return value
 
 
-def expect_close(name: str, value, expected: float, where: str, where_zh: str, tolerance: float = 1e-4) -> None:
-    """Check one number of a worked example; `where` says which example, so that the student can redo it by hand."""
+def expect_close(
+    name: tuple[str, str], value, expected: float, where: tuple[str, str], tolerance: float = 1e-4
+) -> None:
+    """Check one number of a worked example.
+
+    `name` says what the number is, `where` which example it belongs to, so that the student can redo it by hand; each
+    is a pair, English and Chinese.
+    """
+    (name, name_zh), (where, where_zh) = name, where
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -71,12 +78,12 @@ def expect_close(name: str, value, expected: float, where: str, where_zh: str, t
     expect(
         number is not None,
         f"{name} should be one number; it is {type(value).__name__}.",
-        f"{name} 应为一个数，实际为 {type(value).__name__}。",
+        f"{name_zh}应为一个数，实际类型为 {type(value).__name__}。",
     )
     expect(
         abs(number - expected) <= tolerance,
         f"{name} should be {expected:.4g} {where}; you return {number:.4g}.",
-        f"{where_zh}，{name} 应为 {expected:.4g}，你返回的是 {number:.4g}。",
+        f"{where_zh}，{name_zh}应为 {expected:.4g}，你返回的是 {number:.4g}。",
     )
 
 
@@ -100,7 +107,7 @@ def task(number: int, todo: str, todo_zh: str) -> Callable:
             except Exception as error:
                 raise CheckFailed(
                     f"Task {number}: your code raised {type(error).__name__}: {error}",
-                    f"任务 {number}：你的代码抛出了 {type(error).__name__}（信息见上一行）。",
+                    f"任务 {number}：你的代码抛出了异常 {type(error).__name__}（错误信息见上一行）。",
                 ) from error
             print(f"✓ Task {number}: all visible checks pass.  任务 {number}：可见检查全部通过。")
 

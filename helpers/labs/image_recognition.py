@@ -14,8 +14,8 @@ from helpers.labs.checks import CheckFailed, expect, expect_array, expect_close,
     1,
     "`standardise` turns uint8 (N, 28, 28) into float32 (N, 1, 28, 28) with (x/255 − mean)/std, "
     "and `batches` yields shuffled index arrays that cover every example once.",
-    "`standardise` 把 uint8 的 (N, 28, 28) 变成 float32 的 (N, 1, 28, 28)，即 (x/255 − 均值)/标准差；"
-    "`batches` 产生打乱后的下标数组，使每个样本恰好出现一次。",
+    "`standardise` 把 uint8 的 (N, 28, 28) 变换为 float32 的 (N, 1, 28, 28)，其中每个值为 (x/255 − 均值)/标准差；"
+    "`batches` 逐批产生打乱的下标数组，使每个样本恰好出现一次。",
 )
 def check_batches(standardise: Callable, batches: Callable) -> None:
     """Task 1: `standardise(images, mean, std)` and `batches(n, batch_size, rng)`."""
@@ -23,32 +23,33 @@ def check_batches(standardise: Callable, batches: Callable) -> None:
     images[0, 0, 0] = 255
     before = images.copy()
     out = expect_array("standardise(images, 0.25, 0.5)", standardise(images, 0.25, 0.5), (3, 1, 28, 28), "float32")
-    expect_close("a black pixel", out[1, 0, 5, 5], -0.5, "with mean 0.25 and std 0.5", "均值 0.25、标准差 0.5 时")
-    expect_close("a white pixel", out[0, 0, 0, 0], 1.5, "with mean 0.25 and std 0.5", "均值 0.25、标准差 0.5 时")
+    where = ("with mean 0.25 and std 0.5", "均值 0.25、标准差 0.5 时")
+    expect_close(("a black pixel", "黑色像素的值"), out[1, 0, 5, 5], -0.5, where)
+    expect_close(("a white pixel", "白色像素的值"), out[0, 0, 0, 0], 1.5, where)
     expect(
         np.array_equal(images, before),
         "standardise changed its input in place: compute a new array.",
-        "standardise 就地修改了输入：请计算出新的数组。",
+        "standardise 就地修改了输入数组：请把结果写入一个新数组。",
     )
 
     parts = [np.asarray(part) for part in batches(10, 4, np.random.default_rng(0))]
     expect(
         [len(part) for part in parts] == [4, 4, 2],
         f"10 examples in batches of 4 make batches of 4, 4 and 2; yours have {[len(part) for part in parts]}.",
-        f"10 个样本按每批 4 个划分，应得到 4、4、2；你得到的是 {[len(part) for part in parts]}。",
+        f"10 个样本按每批 4 个划分，各批的大小应为 4、4、2；你的各批大小为 {[len(part) for part in parts]}。",
     )
     seen = np.concatenate(parts)
     expect(
         sorted(seen.tolist()) == list(range(10)),
         "Over one epoch each index 0…9 must come exactly once.",
-        "一个轮次（epoch）中，下标 0…9 应各出现恰好一次。",
+        "在一个轮次（epoch）中，下标 0～9 都应恰好出现一次。",
     )
     rng = np.random.default_rng(0)
     first, second = (np.concatenate(list(batches(100, 32, rng))) for _ in range(2))
     expect(
         not np.array_equal(first, second) and not np.array_equal(first, np.arange(100)),
         "Two epochs with the same rng should come in two different, shuffled orders.",
-        "用同一个 rng 迭代两个轮次，顺序应各不相同，且都经过打乱。",
+        "用同一个 rng 先后取两个轮次，两次的顺序都应是打乱的，而且互不相同。",
     )
 
 
@@ -73,14 +74,15 @@ def check_residual_block(block_class: type[nn.Module]) -> None:
             len(found) == convolutions and len(norms) == convolutions,
             f"{name} should hold {convolutions} convolutions, each followed by a batch norm; "
             f"it holds {len(found)} and {len(norms)}.",
-            f"{name} 应含 {convolutions} 个卷积，每个之后接一个批归一化；实际为 {len(found)} 个和 {len(norms)} 个。",
+            f"{name} 应含 {convolutions} 个卷积，每个卷积后接一个批量归一化；"
+            f"实际有 {len(found)} 个卷积、{len(norms)} 个批量归一化。",
         )
         expect(
             all(conv.bias is None for conv in found),
             f"{name}: a convolution before a batch norm needs no bias (bias=False).",
-            f"{name}：批归一化之前的卷积不需要偏置（bias=False）。",
+            f"{name}：后接批量归一化的卷积不需要偏置（bias=False）。",
         )
-    expect(bool((same(x) >= 0).all()), "The block ends in a ReLU.", "残差块以 ReLU 结尾。")
+    expect(bool((same(x) >= 0).all()), "The block ends in a ReLU.", "残差块应以 ReLU 结尾。")
 
     # With F silenced, relu(F(x) + x) must be relu(x): this is what the shortcut is for.
     silent = block_class(8, 8, 1)
@@ -91,7 +93,7 @@ def check_residual_block(block_class: type[nn.Module]) -> None:
     expect(
         torch.allclose(silent.eval()(x), torch.relu(x), atol=1e-6),
         "When both convolutions are zero, the block should return relu(x): the shortcut adds x before the last ReLU.",
-        "两个卷积全为零时，残差块应返回 relu(x)：捷径在最后一个 ReLU 之前把 x 加上。",
+        "两个卷积的权重全为零时，残差块应返回 relu(x)：捷径连接要在最后一个 ReLU 之前加上 x。",
     )
 
 
@@ -99,15 +101,16 @@ def check_residual_block(block_class: type[nn.Module]) -> None:
     3,
     "`one_cycle(step, total_steps, max_lr)` rises along a cosine from max_lr/25 to max_lr over the first 30 % of the "
     "steps and falls along a cosine to max_lr/25/10⁴.",
-    "`one_cycle(step, total_steps, max_lr)` 在前 30% 的步数内沿余弦从 max_lr/25 升到 max_lr，"
-    "再沿余弦降到 max_lr/25/10⁴。",
+    "`one_cycle(step, total_steps, max_lr)` 在前 30% 的步数内沿余弦曲线从 max_lr/25 升到 max_lr，"
+    "随后沿余弦曲线降到 max_lr/25/10⁴。",
 )
 def check_one_cycle(one_cycle: Callable) -> None:
     """Task 3: `one_cycle(step, total_steps, max_lr)`, equal to torch's OneCycleLR."""
     total, peak = 101, 0.5
     rates = np.array([float(one_cycle(step, total, peak)) for step in range(total)])
-    expect(np.isfinite(rates).all(), "Some learning rate is NaN or infinite.", "有的学习率为 NaN 或无穷大。")
-    expect_close("the first rate", rates[0], peak / 25, "with max_lr 0.5", "max_lr 为 0.5 时", 1e-9)
+    expect(np.isfinite(rates).all(), "Some learning rate is NaN or infinite.", "有些步的学习率是 NaN 或无穷大。")
+    where = ("with max_lr 0.5", "max_lr 为 0.5 时")
+    expect_close(("the first rate", "第一步的学习率"), rates[0], peak / 25, where, 1e-9)
     top = int(rates.argmax())
     expect(
         abs(rates[top] - peak) < 1e-3 * peak,
@@ -119,7 +122,7 @@ def check_one_cycle(one_cycle: Callable) -> None:
         "The rate should rise all the way to its peak and fall all the way after it.",
         "学习率应一路升至峰值，之后一路下降。",
     )
-    expect_close("the last rate", rates[-1], peak / 25 / 1e4, "with max_lr 0.5", "max_lr 为 0.5 时", 1e-9)
+    expect_close(("the last rate", "最后一步的学习率"), rates[-1], peak / 25 / 1e4, where, 1e-9)
 
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak, total_steps=total)
@@ -129,8 +132,8 @@ def check_one_cycle(one_cycle: Callable) -> None:
             math.isclose(rates[step], reference, rel_tol=1e-6, abs_tol=1e-12),
             f"At step {step} of {total} torch's OneCycleLR gives {reference:.6g}; you give {rates[step]:.6g}. "
             "The peak stands at step 0.3·total_steps − 1.",
-            f"共 {total} 步，第 {step} 步 torch 的 OneCycleLR 给出 {reference:.6g}，你给出 {rates[step]:.6g}。"
-            "峰值位于第 0.3·total_steps − 1 步。",
+            f"总步数为 {total} 时，torch 的 OneCycleLR 在第 {step} 步给出 {reference:.6g}，你给出 {rates[step]:.6g}。"
+            "峰值应位于第 0.3·total_steps − 1 步。",
         )
         optimizer.step()
         if step + 1 < total:
@@ -151,25 +154,25 @@ def check_accuracy_interval(accuracy_interval: Callable) -> None:
             "accuracy_interval should return three numbers: accuracy, low, high.",
             "accuracy_interval 应返回三个数：准确率、下限、上限。",
         ) from error
-    where, where_zh = "for 8 right of 10", "10 个中对 8 个时"
-    expect_close("the accuracy", accuracy, 0.8, where, where_zh)
+    where = ("for 8 right of 10", "10 个答对 8 个时")
+    expect_close(("the accuracy", "准确率"), accuracy, 0.8, where)
     expect(
         low < accuracy < high,
         f"The interval should hold the accuracy; yours is {low:.3f} to {high:.3f}.",
-        f"区间应包含准确率本身；你的区间是 {low:.3f} 到 {high:.3f}。",
+        f"区间应包含准确率本身；你的区间是从 {low:.3f} 到 {high:.3f}。",
     )
     expect(
         abs((low + high) / 2 - accuracy) > 1e-3,
         "Your interval is symmetric about the accuracy, so it is the normal approximation. Wilson's is pulled to 1/2.",
-        "你的区间以准确率为中心对称，那是正态近似；Wilson 区间会向 1/2 收缩。",
+        "你的区间关于准确率对称，那是正态近似的区间；Wilson 区间会向 1/2 偏移。",
     )
-    expect_close("the lower limit", low, 0.4902, where, where_zh, 5e-4)
-    expect_close("the upper limit", high, 0.9433, where, where_zh, 5e-4)
+    expect_close(("the lower limit", "区间下限"), low, 0.4902, where, 5e-4)
+    expect_close(("the upper limit", "区间上限"), high, 0.9433, where, 5e-4)
     _, low, high = accuracy_interval(np.ones(20, bool), 1.96)
     expect(
         low < 1 and high <= 1 + 1e-12,
         "With 20 right of 20 the interval should still be wider than a point, and never pass 1.",
-        "20 个全对时，区间仍应有宽度，且不超过 1。",
+        "20 个全部答对时，区间也不应缩成一个点，而且上限不能超过 1。",
     )
 
 
@@ -184,24 +187,30 @@ def check_calibration_error(calibration_error: Callable) -> None:
     confident = np.array([[0.95, 0.05]] * 4)
     labels = np.array([0, 0, 0, 1])
     expect_close(
-        "the error",
+        ("the error", "校准误差"),
         calibration_error(confident, labels, 10),
         0.20,
-        "for four predictions at confidence 0.95, three of them right",
-        "四个预测置信度均为 0.95、其中三个正确时",
+        (
+            "for four predictions at confidence 0.95, three of them right",
+            "有四个预测、置信度都是 0.95、其中三个正确时",
+        ),
     )
     mixed = np.concatenate([confident, [[0.35, 0.65]] * 2])
     expect_close(
-        "the error",
+        ("the error", "校准误差"),
         calibration_error(mixed, np.array([0, 0, 0, 1, 1, 1]), 10),
         (4 * 0.20 + 2 * 0.35) / 6,
-        "for those four and two right ones at confidence 0.65 (weigh each bin by its share of the predictions)",
-        "上述四个之外再加两个置信度 0.65 的正确预测时（各箱按预测所占比例加权）",
+        (
+            "for those four and two right ones at confidence 0.65 (weigh each bin by its share of the predictions)",
+            "在上述四个预测之外，再加两个置信度为 0.65 的正确预测时（每个箱按其预测数所占的比例加权）",
+        ),
     )
     expect_close(
-        "the error",
+        ("the error", "校准误差"),
         calibration_error(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]), 10),
         0.0,
-        "for two right predictions at confidence 1 (the last bin includes 1)",
-        "两个置信度为 1 的正确预测时（最后一个箱包含 1）",
+        (
+            "for two right predictions at confidence 1 (the last bin includes 1)",
+            "有两个置信度为 1 的正确预测时（最后一个箱包含 1）",
+        ),
     )
