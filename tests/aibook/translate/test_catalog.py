@@ -68,7 +68,7 @@ def test_a_changed_text_offers_its_old_translation_as_fuzzy(translated_book):
     entry = entries(book)["Two short lines of one long paragraph, with $x^2$."]
     assert entry.fuzzy
     assert entry.previous_msgid == "Two lines of one paragraph, with $x^2$."
-    assert len([e for e in polib.pofile(str(book.catalog(PO)))]) == 2
+    assert len(polib.pofile(str(book.catalog(PO)))) == 2
 
 
 def test_a_vanished_text_is_kept_as_obsolete_and_comes_back(translated_book):
