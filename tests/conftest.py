@@ -11,6 +11,7 @@ from aibook import house
 
 PARAMETERS = 'PROFILE = "laptop"\nSEED = 0'
 LOCK = """\
+ipython==9.18.1
 matplotlib==3.11.2
 numpy==2.4.6 ; python_full_version < '3.12' \\
     --hash=sha256:00

@@ -23,7 +23,7 @@ KERNEL_FILE = re.compile(r"(?:/[^\s:\"'/]+)*/ipykernel_\d+/\d+\.py")
 BAR_TIMES = re.compile(r"\s*\[(?:\d+:)?\d+:\d\d<[^\]\n]*\]")
 # Ids that pandas' Styler and matplotlib's SVG draw at random: numbered in the order in which they appear.
 RANDOM_IDS = {
-    "text/html": re.compile(r"\bT_[0-9a-f]{5}\b|(?<=_)T_[0-9a-f]{5}"),
+    "text/html": re.compile(r"T_[0-9a-f]{5}(?![0-9a-f])"),
     "image/svg+xml": re.compile(r"\b[mp][0-9a-f]{10}\b"),
 }
 SVG_DATE = re.compile(r"\s*<dc:date>.*?</dc:date>", re.DOTALL)

@@ -39,8 +39,9 @@ def book(toy):
     toy.module("helpers.mbrl.planner", "STEPS = 1\n")
     toy.module("helpers.data.digits", 'def load():\n    return fetch("digits")\n')
     (toy.root / "helpers/data/registry.toml").write_text(REGISTRY.format("ab"))
-    toy.one = stamped(toy.notebook("cv/01-one", "from helpers.cv import resnet\nfrom helpers.data import digits", "resnet.WIDTH",
-                                   ("from helpers import plotting", "display")))  # fmt: skip
+    imports = "from helpers.cv import resnet\nfrom helpers.data import digits"
+    shown = ("from helpers import plotting", "display")
+    toy.one = stamped(toy.notebook("cv/01-one", imports, "resnet.WIDTH", shown))
     toy.four = stamped(
         toy.notebook("mbrl/04-four", "from helpers import plotting\nfrom helpers.mbrl.planner import STEPS")
     )

@@ -54,9 +54,7 @@ def test_dynamic_imports_are_found_with_their_line(tmp_path, source):
 
 def test_harmless_uses_are_not(tmp_path):
     path = tmp_path / "module.py"
-    path.write_text(
-        "from importlib.metadata import version\nimport importlib.resources\nfrom importlib import resources\nmodel.eval()"
-    )
+    path.write_text("from importlib.metadata import version\nfrom importlib import resources\nmodel.eval()")
     assert dynamic_imports(path) == []
 
 
