@@ -92,7 +92,9 @@ def project() -> dict:
 
 
 # -- style and imports -------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("command", [("check",), ("format", "--check")], ids=["lint", "format"])
+@pytest.mark.parametrize(
+    "command", [("check", "--output-format=concise"), ("format", "--check", "--quiet")], ids=["lint", "format"]
+)
 def test_the_code_has_the_house_style(command):
     done = run(BIN / "ruff", *command, ".")
     assert done.returncode == 0, f"{done.stdout}\nMend it: ruff check --fix . && ruff format ."

@@ -9,7 +9,7 @@ from aibook import house
 from aibook.editions import colab, setup_cell
 from aibook.editions.colab import FlattenError, leftovers
 
-SITE = "https://ai-applications-book.github.io/ai-applications-book"
+SITE = house.site_url()
 
 
 def code(source, *tags, **metadata):
@@ -25,7 +25,8 @@ END = ":::{solution-end}\n:::"
 def test_the_first_cell_opens_the_notebook_and_leads_to_its_page(make):
     first = make(code("1")).cells[0]
     assert first.cell_type == "markdown"
-    assert "https://colab.research.google.com/github/ai-applications-book/" in first.source
+    repository = house.repository_url().removeprefix("https://github.com/")
+    assert f"https://colab.research.google.com/github/{repository}/" in first.source
     assert "/gh-pages/en/colab/cv/01-toy.ipynb" in first.source
     assert f"{SITE}/en/notebooks/cv/01-toy.html" in first.source
     assert "/gh-pages/zh/colab/cv/01-toy.ipynb" in make(code("1"), language="zh_CN").cells[0].source

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from aibook import house
+
 NASTY = Path(__file__).with_name("nasty.md").read_text(encoding="utf-8")
-SITE = "https://ai-applications-book.github.io/ai-applications-book"
+SITE = house.site_url()
 HE = "https://doi.org/10.1109/CVPR.2016.90"
 
 
@@ -34,7 +36,7 @@ def chinese(flat):
         f"[Exercise 1]({SITE}/en/notebooks/cv/01-toy.html#ex-one)",
         '[outside](https://example.org "title"), spanned, `code`, [logit](',
         '<abbr title="a network">CNN</abbr>',
-        "<kbd>Ctrl</kbd>, H<sub>2</sub>O, $a^2$, [the source](https://github.com/ai-applications-book/",
+        f"<kbd>Ctrl</kbd>, H<sub>2</sub>O, $a^2$, [the source]({house.repository_url()}",
         "/blob/main/pyproject.toml), a note<sup>one</sup> and an ![inline picture](data:image/png;base64,iVBOR",
         "<sup>one</sup> The note's text.",
         "$$\na = b \\tag{1}\n$$\n",
