@@ -26,6 +26,7 @@ WORDS = {
         "togglebutton_hint_hide": "点击收起",
     },
 }
+LABS = "notebooks/labs/"
 SEARCH = {"en": "Search the book", "zh_CN": "搜索全书"}
 
 
@@ -53,20 +54,24 @@ def _sources(edition: Edition) -> Iterator[tuple[str, bytes]]:
         root = Path(folder)
         tree.write(edition.language, root)
         for path in sorted(root.rglob("*")):
-            if path.is_file():
-                yield str(path.relative_to(root)), path.read_bytes()
-        yield from _student_labs(root)
+            name = str(path.relative_to(root))
+            if path.suffix == ".ipynb":
+                yield name, _notebook(nbformat.read(path, as_version=4), lab=name.startswith(LABS))
+            elif path.is_file():
+                yield name, path.read_bytes()
         yield "_config.yml", configuration(edition, root / "_config.yml")
     yield from ((f"book/_static/mathjax/{name}", content) for name, content in mathjax.files())
 
 
-def _student_labs(root: Path) -> Iterator[tuple[str, bytes]]:
-    """The labs as students get them: the site never shows their solutions."""
+def _notebook(node: nbformat.NotebookNode, lab: bool) -> bytes:
+    """A notebook as the site shows it: its set-up cell folded, and of a lab only what students get."""
     from aibook.labs.release import release_node
 
-    for path in sorted((root / "notebooks" / "labs").glob("*.ipynb")):
-        node = release_node(nbformat.read(path, as_version=4))
-        yield str(path.relative_to(root)), nbformat.writes(node).encode()
+    node = release_node(node) if lab else node
+    for cell in node.cells:
+        if "setup" in (tags := cell.metadata.get("tags", [])):
+            cell.metadata["tags"] = [*tags, "hide-input"]
+    return nbformat.writes(node).encode()
 
 
 def configuration(edition: Edition, path: Path) -> bytes:

@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from aibook.site import css
+from aibook.site.ext.labels import LABELS
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ LEFT_OUT = ["sphinx-thebe.*", "translations.js", "searchtools.js", "language_dat
 REMOVED = ["scripts", "styles", "vendor", "locales", "images", "*webpack-macros.html", "*.png", "*-solid.svg"]
 KEPT = {"copy-button.svg"}
 MARK = "?v=BUNDLE"
+ENGLISH_FOLD = "Toggle hidden content"  # a label in togglebutton.js that has no setting
 SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 WHOLE_ICON_FONTS = re.compile(r"@font-face\s*{[^}]*vendor/fontawesome[^}]*}")
 INLINE_SCRIPT = re.compile(r"^(?:let toggle\w+|var togglebutton\w+) = ")
@@ -67,6 +69,7 @@ def bundle(app: Sphinx, failure: Exception | None) -> None:
     static = Path(app.outdir, "_static")
     pages = {path: path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")}
     script = _settings(app) + "\n;".join(SOURCE_MAP.sub("", path.read_text("utf-8")) for path in _find(static, SCRIPTS))
+    script = script.replace(ENGLISH_FOLD, LABELS[app.config.language]["fold"])
     words = css.words(list(pages.values()) + [script])
     style = "\n".join(css.purge(WHOLE_ICON_FONTS.sub("", path.read_text("utf-8")), words) for path in _find(static, STYLES))
     (static / "bundle.css").write_text(style, encoding="utf-8")

@@ -24,7 +24,7 @@ LABELS = {
         "right": "Right",
         "wrong": "Not quite",
         "quiz": "Check yourself",
-        "reveal": "choose an answer to see why",
+        "fold": "Show or hide this box",
     },
     "zh_CN": {
         "switch": "English",
@@ -49,6 +49,6 @@ LABELS = {
         "right": "正确",
         "wrong": "不对",
         "quiz": "自测",
-        "reveal": "选择一个答案，看看为什么",
+        "fold": "展开或收起此框",
     },
 }
