@@ -5,7 +5,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-SUMMARY = re.compile(r"^=* ?(?P<counts>\d+ \w+(?:, \d+ \w+)*) in (?P<seconds>[\d.]+)s(?: \([\d:]+\))? ?=*$", re.MULTILINE)
+SUMMARY = re.compile(
+    r"^=* ?(?P<counts>\d+ \w+(?:, \d+ \w+)*) in (?P<seconds>[\d.]+)s(?: \([\d:]+\))? ?=*$", re.MULTILINE
+)
 ORDER = ["failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors"]
 
 
