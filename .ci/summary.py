@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 SUMMARY = re.compile(
-    r"^=* ?(?P<counts>\d+ \w+(?:, \d+ \w+)*) in (?P<seconds>[\d.]+)s(?: \([\d:]+\))? ?=*$", re.MULTILINE
+    r"^=* ?(?P<counts>\d+ [a-z ]+(?:, \d+ [a-z ]+)*) in (?P<seconds>[\d.]+)s(?: \([\d:]+\))? ?=*$", re.MULTILINE
 )
 ORDER = ["failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors"]
 
@@ -19,10 +19,10 @@ def summary(logs: list[str]) -> str | None:
         found = list(SUMMARY.finditer(re.sub(r"\x1b\[[0-9;]*m", "", log)))
         if not found:
             return None
-        for number, word in re.findall(r"(\d+) (\w+)", found[-1]["counts"]):
+        for number, word in (part.split(" ", 1) for part in found[-1]["counts"].split(", ")):
             counts[word if word.endswith("ed") else word.removesuffix("s") + "s"] += int(number)
         seconds += float(found[-1]["seconds"])
-    words = sorted(counts, key=ORDER.index)
+    words = sorted(counts, key=lambda word: [*ORDER, word].index(word))
     return f" {', '.join(f'{counts[word]} {word}' for word in words)} in {seconds:.2f}s ".center(80, "=")
 
 

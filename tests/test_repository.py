@@ -256,8 +256,8 @@ def test_the_scripts_of_ci_can_be_run(name):
     [
         (["= 1 failed, 3 passed, 2 warnings in 3.02s =\nmake: *** Error 1", "12 passed, 1 warning in 98.0s (0:01:38)"],
          "1 failed, 15 passed, 3 warnings in 101.02s"),
-        (["\x1b[32m== \x1b[1m2 passed\x1b[0m, 1 skipped in 1.00s ==\x1b[0m", "== 1 error in 0.50s =="],
-         "2 passed, 1 skipped, 1 errors in 1.50s"),
+        (["\x1b[32m= \x1b[1m2 passed\x1b[0m, 1 skipped, 4 subtests passed in 1.00s =\x1b[0m", "1 error in 0.50s"],
+         "2 passed, 1 skipped, 1 errors, 4 subtests passed in 1.50s"),
         (["3 passed in 1.0s", "Killed"], None),
     ],
 )  # fmt: skip
