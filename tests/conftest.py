@@ -1,6 +1,5 @@
 """A toy house: a small repository with its own helpers and notebooks, in the place of the book's."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -72,10 +71,3 @@ def toy_house(root: Path, patch: pytest.MonkeyPatch) -> ToyHouse:
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyHouse:
     """A toy house for one test."""
     return toy_house(tmp_path / "house", monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def shared_toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyHouse]:
-    """A toy house for a module's tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield toy_house(tmp_path_factory.mktemp("shared") / "house", patch)

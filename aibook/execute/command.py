@@ -26,15 +26,15 @@ def main(
     """Do what the command's options say; exit status 0, 1 when something is stale or failed, 2 for a wrong call."""
     console = Console(soft_wrap=True)
     if profile not in plan.TIME_LIMITS:
-        console.print(f"[red]Unknown profile {profile!r}.[/] Profiles are: {', '.join(plan.TIME_LIMITS)}.")
+        report.error(console, f"Unknown profile {profile!r}. Profiles are: {', '.join(plan.TIME_LIMITS)}.")
         return 2
     if seeds == 1 or seeds < 0:
-        console.print("[red]A study needs at least two seeds.[/] For example: --seeds 5")
+        report.error(console, "A study needs at least two seeds. For example: --seeds 5")
         return 2
     try:
         found = house.notebooks(notebooks)
     except FileNotFoundError as error:
-        console.print(f"[red]{error}[/]", highlight=False)
+        report.error(console, error)
         return 2
     targets = plan.targets(found, profile=profile, into=into, seeds=seeds)
     reasons, unfit = plan.stale(targets, profile)
@@ -68,7 +68,7 @@ def _run(console, jobs, workers, scheduler, profile, seeds, unfit) -> int:
     try:
         outcomes = execute(jobs, workers=workers, scheduler=scheduler, console=console)
     except SchedulerUnreachable as error:
-        console.print(f"[red]{error}[/]", highlight=False)
+        report.error(console, error)
         return 1
     for outcome in outcomes:
         if outcome.failure and outcome.status != "cancelled":
@@ -93,7 +93,7 @@ def _store_study(console: Console, notebook: Path, profile: str, outcomes: list[
     try:
         path = studies.store(notebook, profile, runs, taken)
     except studies.StudyError as error:
-        console.print(f"[red]{error}[/]", highlight=False)
+        report.error(console, error)
         return False
     console.print(f"Stored study of {name_of(notebook)}: {report.short(path)}", highlight=False)
     return True

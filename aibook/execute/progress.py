@@ -32,7 +32,8 @@ class Live(Silent):
 
     def running(self, number: int, progress: dict[str, Any]) -> None:
         task = self.tasks[number]
-        self.bars.start_task(task) if not self.bars.tasks[number].started else None
+        if not self.bars.tasks[number].started:
+            self.bars.start_task(task)
         state = f"cell {progress['cell']} of {progress['of']}" if progress else "starting"
         self.bars.update(task, completed=progress.get("cell", 1) - 1, total=progress.get("of"), state=state)
 

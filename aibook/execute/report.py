@@ -39,6 +39,11 @@ def failure(console: Console, outcome: Outcome) -> None:
         console.print(Text(f"log: {short(failed.log)}"))
 
 
+def error(console: Console, message: object) -> None:
+    """What went wrong, or is wrong with the call."""
+    console.print(Text(str(message), style="red"))
+
+
 def interrupted(console: Console, outcomes: list[Outcome]) -> None:
     """What was finished before the interruption, and what was not."""
     for status, said in (("ok", "Finished"), ("cancelled", "Not finished")):

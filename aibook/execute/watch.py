@@ -14,7 +14,7 @@ from aibook import house
 from aibook.execute import machine, outcome, store
 from aibook.execute.outcome import Failure, Job, Outcome
 
-INTERVAL = 0.1  # seconds between two looks
+INTERVAL = 0.2  # seconds between two looks
 THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
 # A user's own settings that would show in the outputs.
 UNWANTED = ("MPLBACKEND", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONHOME")

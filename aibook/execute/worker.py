@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import psutil
@@ -63,6 +64,8 @@ def _execute(folder: Path) -> dict:
             stdout_file=sys.stdout,
             stderr_file=sys.stdout,
             cwd=folder / "cwd",
+            start_timeout=180,  # a busy machine is no reason to fail: the watch has the limit
+            iopub_timeout=180,
             kernel_manager_class=manager,
             extra_arguments=["--IPKernelApp.log_level=40"],
             on_notebook_start=on_notebook_start,
@@ -82,6 +85,9 @@ def _execute(folder: Path) -> dict:
             return {"status": "killed", "message": OUT_OF_MEMORY, **progress}
         how = f"crashed with {signal.Signals(-status).name}" if status and status < 0 else f"ended itself ({status})"
         return {"status": "failed", "message": f"its kernel {how}", **progress}
+    except Exception as error:  # a kernel that does not start or answer, in ways that the libraries word themselves
+        traceback.print_exc()
+        return {"status": "failed", "message": f"{type(error).__name__}: {error}", **progress}
     nbformat.write(node, folder / "executed.ipynb")
     return {"status": "ok"}
 

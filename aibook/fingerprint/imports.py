@@ -37,7 +37,7 @@ def imported_by(trees: Iterable[ast.AST], where: str) -> tuple[set[str], dict[st
     """Modules of `helpers` that code imports, transitively; and other top-level packages → who imports them.
 
     A module counts with its parents' `__init__`, since importing it runs them. The standard library is left out.
-    Raises ImportFailure where a module of `helpers` does not exist; `where` names the code.
+    Raises ImportFailure where a module of `helpers` does not exist or does not parse; `where` names the code.
     """
     files = helper_files()
     waiting: set[str] = set()
@@ -107,7 +107,7 @@ def _state(files: dict[str, Path]) -> tuple:
 @lru_cache(maxsize=4)
 def _graph(state: tuple):
     """Import graph of `helpers` as it stands in this house, which need not be the one that Python would import."""
-    import grimp
+    import grimp.exceptions
     from grimp.application.config import settings
     from grimp.application.ports.packagefinder import AbstractPackageFinder
 
@@ -122,5 +122,7 @@ def _graph(state: tuple):
             return grimp.build_graph(
                 PACKAGE, include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
             )
+        except grimp.exceptions.SourceSyntaxError as error:
+            raise ImportFailure(str(error)) from error
         finally:
             settings.configure(PACKAGE_FINDER=usual)

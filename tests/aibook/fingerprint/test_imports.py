@@ -52,6 +52,12 @@ def test_dynamic_imports_are_found_with_their_line(tmp_path, source):
     assert place.startswith(f"{path}:{line} ")
 
 
+def test_a_module_that_does_not_parse_is_named(toy):
+    toy.module("helpers.broken", "x = = 1")
+    with pytest.raises(ImportFailure, match=r"broken\.py, line 1"):
+        found("import helpers")
+
+
 def test_harmless_uses_are_not(tmp_path):
     path = tmp_path / "module.py"
     path.write_text("from importlib.metadata import version\nfrom importlib import resources\nmodel.eval()")
