@@ -29,7 +29,7 @@ def main(language: str, *, clean: bool = False) -> int:
         wanted = stamp.inputs()
         stale = [edition for edition in chosen(language) if not is_fresh(edition.folder, wanted)]
         if not stale and is_fresh("labs", wanted):
-            console.print(f"The site is up to date: {house.SITE}", soft_wrap=True, highlight=False)
+            _say(console, f"The site is up to date: {house.SITE}")
             return 0
         return _build(stale, wanted, console)
 
@@ -44,8 +44,10 @@ def _build(editions: list[Edition], wanted: str, console: Console) -> int:
     from aibook.site import publish
 
     start = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor() as pool:
+    percent = TextColumn("{task.percentage:>3.0f} %")
+    columns = (TextColumn("{task.description}"), BarColumn(), percent, TimeElapsedColumn())
+    bars = Progress(*columns, transient=True, console=console)
+    with bars as progress, ThreadPoolExecutor() as pool:
         succeeded = list(pool.map(lambda edition: _pages(edition, progress, console), editions))
     if not all(succeeded):
         console.print("[red]The site was not built.[/red] What was there before is as it was.")
@@ -59,7 +61,7 @@ def _build(editions: list[Edition], wanted: str, console: Console) -> int:
     for folder in [edition.folder for edition in editions] + ["labs"]:
         (STAMPS / folder).write_text(wanted)
     seconds = time.monotonic() - start
-    console.print(f"The site is built ({seconds:.0f} s): {house.SITE}. `aibook serve` shows it.", soft_wrap=True, highlight=False)
+    _say(console, f"The site is built ({seconds:.0f} s): {house.SITE}. `aibook serve` shows it.")
     return 0
 
 
@@ -76,7 +78,7 @@ def _pages(edition: Edition, progress: Progress, console: Console) -> bool:
     try:
         source.assemble(edition, tree)
     except (UntranslatedError, SourceError, LabError) as error:
-        console.print(f"[red]{edition.name}:[/red] {error}", soft_wrap=True, highlight=False)
+        _say(console, f"{edition.name}: {error}")
         return False
     result = run.build(tree, work, lambda percent: progress.update(task, completed=percent))
     if result.status == 0 and not result.problems:
@@ -86,12 +88,17 @@ def _pages(edition: Edition, progress: Progress, console: Console) -> bool:
     log.write_text(result.log, encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
     for problem in result.problems[:SHOWN]:
-        console.print(f"[red]{edition.folder}/{problem.place}[/red]\n    {problem.text}", soft_wrap=True, highlight=False)
+        _say(console, f"{edition.folder}/{problem.place}\n    {problem.text}")
     if not result.problems:
-        console.print(result.log[-2000:], soft_wrap=True, highlight=False, markup=False)
+        _say(console, result.log[-2000:])
     more = len(result.problems) - SHOWN
-    console.print(f"{edition.name}: {f'{more} more, ' if more > 0 else ''}all that Jupyter Book said: {log}", soft_wrap=True)
+    _say(console, f"{edition.name}: {f'{more} more, ' if more > 0 else ''}all that Jupyter Book said: {log}")
     return False
+
+
+def _say(console: Console, text: str) -> None:
+    """Print paths and messages as they are: neither wrapped, nor coloured, nor read as markup."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _forget_if_founded_anew(work: Path) -> None:

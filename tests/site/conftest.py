@@ -22,7 +22,7 @@ def address() -> Iterator[str]:
     """Where the site is served. `aibook site` holds a lock, so that workers wait for the first one's build."""
     assert build("all") == 0, "the site could not be built: see above"
     server = serve.listen(0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     yield f"http://{serve.HOST}:{server.server_port}"
     server.shutdown()
 

@@ -31,7 +31,7 @@ A note with **bold** text and `code`.
 
 | a wide | table | of | many | columns | that | scrolls | inside | itself | on | narrow | screens |
 |---|---|---|---|---|---|---|---|---|---|---|---|
-| loooooong | loooooong | loooooong | loooooong | loooooong | loooooong | loooooong | loooooong | loooooong | l | m | n |
+| looooong | looooong | looooong | looooong | looooong | looooong | looooong | looooong | looooong | l | m | n |
 
 ```{tip}
 :class: dropdown
@@ -67,8 +67,10 @@ CHINESE = {
     "Add one.": "加一。",
     "Hint": "提示",
     "Look again.": "再看一遍。",
+    "A toy lab": "一个小实验",
 }
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="60"><rect width="900" height="60" fill="teal"/></svg>'
+SECRET = "the_solution"
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="60"><path fill="teal" d="M0 0h900v60H0z"/></svg>'
 
 
 def chapter() -> NotebookNode:
@@ -93,6 +95,18 @@ def chapter() -> NotebookNode:
     return nb.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
+def lab() -> NotebookNode:
+    """A lab with one gap, whose solution must not be seen on the site."""
+    notebook = chapter()
+    grading = {"grade": False, "grade_id": "gap", "locked": False, "schema_version": 3, "solution": True, "task": False}
+    source = f"### BEGIN SOLUTION\n{SECRET} = 1\n### END SOLUTION"
+    notebook.cells = [
+        nb.new_markdown_cell("# A toy lab", id="title"),
+        nb.new_code_cell(source, id="gap", metadata={"nbgrader": grading}),
+    ]
+    return notebook
+
+
 def write(root: Path) -> Path:
     """Write the toy book into `root`, with the real book's configuration, styles and templates."""
     root.mkdir(parents=True, exist_ok=True)
@@ -105,13 +119,15 @@ def write(root: Path) -> Path:
         shutil.copytree(REPOSITORY / "book" / name, root / "book" / name)
     shutil.copy(REPOSITORY / "book" / "references.bib", root / "book")
     toc = "format: jb-book\nroot: book/intro\nparts:\n  - caption: Computer vision\n    chapters:\n"
-    toc += "      - file: notebooks/cv/01-toy\n      - file: book/references\n"
+    for page in ("notebooks/cv/01-toy", "notebooks/labs/01-toy", "book/references"):
+        toc += f"      - file: {page}\n"
     (root / "_toc.yml").write_text(toc, encoding="utf-8")
     (root / "book" / "intro.md").write_text(INTRO, encoding="utf-8")
     (root / "book" / "references.md").write_text(REFERENCES, encoding="utf-8")
     for part in ("cv", "labs"):
         (root / "notebooks" / part).mkdir(parents=True)
     write_notebook(chapter(), root / "notebooks" / "cv" / "01-toy.ipynb")
+    write_notebook(lab(), root / "notebooks" / "labs" / "01-toy.ipynb")
     return root
 
 
@@ -120,5 +136,5 @@ def translate(root: Path) -> None:
     for path in (root / "book" / "locale").rglob("*.po"):
         catalog = polib.pofile(path)
         for entry in catalog:
-            entry.msgstr = CHINESE.get(entry.msgid, entry.msgid)
+            entry.msgstr = entry.msgstr or CHINESE.get(entry.msgid, entry.msgid)
         catalog.save()

@@ -70,8 +70,9 @@ def bundle(app: Sphinx, failure: Exception | None) -> None:
     pages = {path: path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")}
     script = _settings(app) + "\n;".join(SOURCE_MAP.sub("", path.read_text("utf-8")) for path in _find(static, SCRIPTS))
     script = script.replace(ENGLISH_FOLD, LABELS[app.config.language]["fold"])
-    words = css.words(list(pages.values()) + [script])
-    style = "\n".join(css.purge(WHOLE_ICON_FONTS.sub("", path.read_text("utf-8")), words) for path in _find(static, STYLES))
+    words = css.words([*pages.values(), script])
+    sheets = [WHOLE_ICON_FONTS.sub("", path.read_text("utf-8")) for path in _find(static, STYLES)]
+    style = "\n".join(css.purge(sheet, words) for sheet in sheets)
     (static / "bundle.css").write_text(style, encoding="utf-8")
     (static / "bundle.js").write_text(script, encoding="utf-8")
     version = hashlib.sha256((style + script).encode()).hexdigest()[:8]

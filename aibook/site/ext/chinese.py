@@ -57,9 +57,32 @@ class JoinLines(SphinxTransform):
     def apply(self, **kwargs: object) -> None:
         if not self.config.language.startswith("zh"):
             return
-        for text in list(self.document.findall(nodes.Text)):
-            if LINE_BREAK.search(text) and not isinstance(text.parent, nodes.FixedTextElement):
-                text.parent.replace(text, nodes.Text(LINE_BREAK.sub("", text)))
+        for block in self.document.findall(nodes.TextElement):
+            if not isinstance(block, (nodes.Inline, nodes.FixedTextElement)):
+                join_lines(block)
+
+
+def join_lines(block: nodes.TextElement) -> None:
+    """Take out the line breaks of `block` that stand between Chinese characters, whatever markup is around them."""
+    texts = list(block.findall(nodes.Text))
+    whole = "".join(texts)
+    dropped = {match.start() for match in LINE_BREAK.finditer(whole)}
+    kept: dict[int, str] = {}
+    start = 0
+    for text in texts:
+        kept[id(text)] = "".join(letter for place, letter in enumerate(text, start) if place not in dropped)
+        start += len(text)
+    for parent in {id(text.parent): text.parent for text in texts}.values():
+        children: list[nodes.Node] = []
+        for child in parent.children:
+            piece = kept[id(child)] if isinstance(child, nodes.Text) else None
+            if piece is None:
+                children.append(child)
+            elif children and isinstance(children[-1], nodes.Text):  # one text, so that search sees its words whole
+                children[-1] = nodes.Text(children[-1] + piece)
+            elif piece:
+                children.append(nodes.Text(piece))
+        parent[:] = children
 
 
 def setup(app: Sphinx) -> dict:
