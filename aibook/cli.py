@@ -96,7 +96,9 @@ def serve(
 
 @app.command()
 def translate(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit status 1 if anything is missing.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit status 1 if anything is missing.")
+    ] = False,
 ) -> None:
     """Bring `book/locale` up to date with the English text and say what is missing or differs in structure."""
     from aibook.translate.command import main
@@ -106,7 +108,9 @@ def translate(
 
 @app.command()
 def results(
-    check: Annotated[bool, typer.Option("--check", help="Hold records and studies against bands and fingerprints.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Hold records and studies against bands and fingerprints.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     set_bands: Annotated[
         list[Path] | None, typer.Option(help="Set this notebook's bands from its stored study (repeatable).")

@@ -1,6 +1,7 @@
 """Lab 1's checks: the master's solutions pass, each plausible mistake is caught by name, a gap says what to write."""
 
 import ast
+from itertools import pairwise
 
 import nbformat
 import numpy as np
@@ -35,7 +36,9 @@ def test_the_masters_solutions_pass(solutions, capsys):
 
 
 def test_every_check_of_the_module_has_a_graded_cell():
-    graded = [c.source for c in nbformat.read(MASTER, as_version=4).cells if c.metadata.get("nbgrader", {}).get("grade")]
+    graded = [
+        c.source for c in nbformat.read(MASTER, as_version=4).cells if c.metadata.get("nbgrader", {}).get("grade")
+    ]
     checks = [name for name in vars(lab) if name.startswith("check_")]
     assert len(checks) == 5
     assert all(any(name in source for source in graded) for name in checks)
@@ -93,7 +96,12 @@ def test_an_input_changed_in_place_is_caught(solutions):
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [(drops_last, "4, 4 and 2"), (in_order, "shuffled"), (with_replacement, "exactly once"), (own_seed, "two different")],
+    [
+        (drops_last, "4, 4 and 2"),
+        (in_order, "shuffled"),
+        (with_replacement, "exactly once"),
+        (own_seed, "two different"),
+    ],
 )
 def test_wrong_batches_are_caught(wrong, says, solutions):
     with pytest.raises(CheckFailed, match=says):
@@ -187,7 +195,7 @@ def test_a_wrong_interval_is_caught(wrong, says):
 def unweighted(probabilities, labels, bins, include_one=True, weigh=False):
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     edges, gaps = np.linspace(0, 1, bins + 1), []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (confidence > low) & ((confidence <= high) if include_one else (confidence < min(high, 1)))
         if inside.any():
             gaps.append(abs(right[inside].mean() - confidence[inside].mean()) * (inside.mean() if weigh else 1))
@@ -224,5 +232,5 @@ def test_the_students_own_exception_is_named():
     def broken(*_):
         raise KeyError("oops")
 
-    with pytest.raises(LabMessage, match="KeyError.*oops"):
+    with pytest.raises(LabMessage, match=r"KeyError.*oops"):
         lab.check_calibration_error(broken)
