@@ -69,6 +69,7 @@ def _pages(edition: Edition, progress: Progress, console: Console) -> bool:
     """Build one edition's pages in its working folder; print what is wrong with them and return whether all is well."""
     from aibook.labs.release import LabError
     from aibook.site import run, source
+    from aibook.translate.catalog import CatalogError
     from aibook.translate.sources import SourceError
     from aibook.translate.tree import UntranslatedError
 
@@ -77,7 +78,7 @@ def _pages(edition: Edition, progress: Progress, console: Console) -> bool:
     _forget_if_founded_anew(work)
     try:
         source.assemble(edition, tree)
-    except (UntranslatedError, SourceError, LabError) as error:
+    except (UntranslatedError, SourceError, CatalogError, LabError) as error:
         _say(console, f"{edition.name}: {error}")
         return False
     result = run.build(tree, work, lambda percent: progress.update(task, completed=percent))
