@@ -8,6 +8,7 @@ from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style
 from pybtex.style.labels import BaseLabelStyle
+from pybtex.style.sorting import BaseSortingStyle
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 from sphinxcontrib.bibtex.plugin import register_plugin as register_reference_style
@@ -32,11 +33,19 @@ def _names(entry: Entry) -> str:
     names = [" ".join(person.prelast_names + person.last_names).strip("{}") for person in people]
     if not names:
         return entry.fields.get("organization") or entry.fields.get("title", entry.key)
-    return names[0] if len(names) == 1 else " & ".join(names) if len(names) == 2 else f"{names[0]} et al."
+    return names[0] if len(names) == 1 else " and ".join(names) if len(names) == 2 else f"{names[0]} et al."
+
+
+class AuthorYearOrder(BaseSortingStyle):
+    """The order of the labels."""
+
+    def sorting_key(self, entry: Entry) -> tuple[str, ...]:
+        fields = (entry.fields.get("year", ""), entry.fields.get("title", ""))
+        return (_names(entry).casefold(), *fields)
 
 
 class BookStyle(Style):
-    default_sorting_style = "author_year_title"
+    default_sorting_style = AuthorYearOrder
     default_label_style = AuthorYearLabels
 
 
