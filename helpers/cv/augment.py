@@ -34,3 +34,11 @@ def cutout(images: Tensor, size: int = 8) -> Tensor:
     rows, columns = (y >= top) & (y < top + size), (x >= left) & (x < left + size)
     hidden = rows[:, None, :, None] & columns[:, None, None, :]  # (B, 1, H, W)
     return images.masked_fill(hidden, 0)
+
+
+def turn(images: Tensor) -> Tensor:
+    """Turn and mirror each square image at random, all eight ways alike: for pictures without an up. (B, C, S, S)."""
+    for change in (lambda x: x.flip(-1), lambda x: x.flip(-2), lambda x: x.transpose(-1, -2)):
+        chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        images = torch.where(chosen, change(images), images)
+    return images

@@ -56,12 +56,3 @@ def resnet50(size: int = 224) -> Pretrained:
     network.fc = nn.Identity()
     network = network.to(memory_format=torch.channels_last)
     return Pretrained(network, 2048, size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-
-
-@torch.inference_mode()
-def features(network: nn.Module, images: Tensor, *, bf16: bool, batch_size: int = 64) -> Tensor:
-    """Run `network` over all images in batches: (N, C, H, W) → float32 (N, width), on the CPU."""
-    network.eval()
-    device = next(network.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        return torch.cat([network(batch.to(device)).float().cpu() for batch in images.split(batch_size)])

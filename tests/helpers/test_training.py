@@ -1,5 +1,7 @@
 """Training: batches, clocks and the Trainer that says nothing but stops when it must."""
 
+import time
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,12 +9,11 @@ from pytorch_lightning import LightningModule
 from torch import nn
 
 from helpers.training import (
-    CpuBudget,
     NonFiniteLoss,
     Stopwatch,
     TensorBatches,
     fast_bf16,
-    precision,
+    outputs,
     quiet_trainer,
     seed_everything,
 )
@@ -101,17 +102,34 @@ def test_a_learning_rate_that_explodes_is_caught(line):
         quiet_trainer(steps=2000).fit(Line(lr=1e6), TensorBatches(*line, 16, shuffle=True))
 
 
-def test_a_cpu_budget_ends_training(line):
-    trainer = quiet_trainer(epochs=100_000, callbacks=(CpuBudget(0.3),))
-    with Stopwatch() as watch:
-        trainer.fit(Line(), TensorBatches(*line, 16, shuffle=True))
-    assert 0.3 <= watch.cpu < 3
-    assert 0 < trainer.global_step < 400_000
-
-
-def test_bf16_is_asked_of_the_trainer_exactly_where_it_is_fast(monkeypatch):
-    assert precision() == ("bf16-mixed" if fast_bf16() else "32-true")
+def test_bf16_is_fast_only_where_the_processor_has_it(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert fast_bf16()
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert precision() == "32-true"
+    assert not fast_bf16()
+
+
+def test_training_in_bf16_keeps_the_weights_in_float32(line):
+    model = Line()
+    quiet_trainer(epochs=2, bf16=True).fit(model, TensorBatches(*line, 16, shuffle=True))
+    assert model.net.weight.dtype == torch.float32
+
+
+def test_outputs_are_those_of_the_evaluating_network_batch_by_batch():
+    network = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5), nn.BatchNorm1d(3))
+    inputs = torch.randn(23, 4)
+    together = outputs(network, inputs, batch_size=7).to("cpu")
+    assert torch.allclose(together, network.cpu().eval()(inputs))
+    assert together.dtype == torch.float32 and not together.requires_grad
+
+
+def test_the_stopwatch_counts_work_but_not_sleep():
+    with Stopwatch() as asleep:
+        time.sleep(0.2)
+    with Stopwatch() as busy:
+        while time.process_time() - busy._cpu < 0.2:
+            pass
+    assert asleep.wall >= 0.2 and asleep.cpu < 0.1
+    assert busy.cpu >= 0.2

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.cv.augment import cutout, flip, shift
+from helpers.cv.augment import cutout, flip, shift, turn
 from helpers.training import seed_everything
 
 
@@ -48,3 +48,10 @@ def test_shift_moves_all_channels_of_an_image_by_the_same_offset(images):
 def test_cutout_blackens_one_square_at_most(images):
     hidden = (cutout(images, 4) == 0).all(1)
     assert (hidden.flatten(1).sum(1) <= 16).all() and (hidden.flatten(1).sum(1) >= 1).all()
+
+
+def test_turn_reaches_all_eight_symmetries_of_a_square_and_nothing_else():
+    square = torch.arange(9, dtype=torch.uint8).view(1, 1, 3, 3)
+    symmetries = {tuple(torch.rot90(s, k, (-2, -1)).flatten().tolist()) for s in (square, square.mT) for k in range(4)}
+    seed_everything(0)
+    assert {tuple(x.flatten().tolist()) for x in turn(square.repeat(200, 1, 1, 1))} == symmetries
