@@ -39,14 +39,17 @@ def main(notebooks: Iterable[Path], into: Path) -> int:
     return 0
 
 
-def release(destination: Path, notebooks: list[Path] | None = None) -> list[Path]:
+def release(
+    destination: Path, notebooks: list[Path] | None = None, *, languages: Iterable[str] = tuple(FOLDERS)
+) -> list[Path]:
     """Write the student version of each lab to `destination`/en and `destination`/zh; return the files written."""
     from aibook.translate.tree import translated
 
     masters = house.notebooks(notebooks or [house.NOTEBOOKS / "labs"])
     written = []
     for master in masters:
-        for language, folder in FOLDERS.items():
+        for language in languages:
+            folder = FOLDERS[language]
             node = nbformat.read(master, as_version=4) if language == "en" else translated(master)
             try:
                 student = release_node(node)

@@ -28,7 +28,7 @@ def main(language: str, *, clean: bool = False) -> int:
         shutil.rmtree(STAGE, ignore_errors=True)
         wanted = stamp.inputs()
         stale = [edition for edition in chosen(language) if not is_fresh(edition.folder, wanted)]
-        if not stale and is_fresh("labs", wanted):
+        if not stale and is_fresh("wheels", wanted):
             _say(console, f"The site is up to date: {house.SITE}")
             return 0
         return _build(stale, wanted, console)
@@ -49,16 +49,20 @@ def _build(editions: list[Edition], wanted: str, console: Console) -> int:
     bars = Progress(*columns, transient=True, console=console)
     with bars as progress, ThreadPoolExecutor() as pool:
         succeeded = list(pool.map(lambda edition: _pages(edition, progress, console), editions))
+    STAGE.mkdir()
+    try:
+        for edition in editions if all(succeeded) else []:
+            publish.edition(edition, WORK / edition.folder / "html", STAGE)
+        publish.common(STAGE)
+    except _mistakes() as error:
+        _say(console, str(error))
+        succeeded = [False]
     if not all(succeeded):
         console.print("[red]The site was not built.[/red] What was there before is as it was.")
         return 1
-    STAGE.mkdir()
-    for edition in editions:
-        publish.edition(edition, WORK / edition.folder / "html", STAGE / edition.folder)
-    publish.common(STAGE)
     publish.replace(STAGE, house.SITE)
     STAMPS.mkdir(exist_ok=True)
-    for folder in [edition.folder for edition in editions] + ["labs"]:
+    for folder in [*(edition.folder for edition in editions), publish.WHEELS]:
         (STAMPS / folder).write_text(wanted)
     seconds = time.monotonic() - start
     _say(console, f"The site is built ({seconds:.0f} s): {house.SITE}. `aibook serve` shows it.")
@@ -67,18 +71,14 @@ def _build(editions: list[Edition], wanted: str, console: Console) -> int:
 
 def _pages(edition: Edition, progress: Progress, console: Console) -> bool:
     """Build one edition's pages in its working folder; print what is wrong with them and return whether all is well."""
-    from aibook.labs.release import LabError
     from aibook.site import run, source
-    from aibook.translate.catalog import CatalogError
-    from aibook.translate.sources import SourceError
-    from aibook.translate.tree import UntranslatedError
 
     task = progress.add_task(edition.name, total=100)
     tree, work = house.BUILD / "src" / edition.folder, WORK / edition.folder
     _forget_if_founded_anew(work)
     try:
         source.assemble(edition, tree)
-    except (UntranslatedError, SourceError, CatalogError, LabError) as error:
+    except _mistakes() as error:
         _say(console, f"{edition.name}: {error}")
         return False
     result = run.build(tree, work, lambda percent: progress.update(task, completed=percent))
@@ -95,6 +95,20 @@ def _pages(edition: Edition, progress: Progress, console: Console) -> bool:
     more = len(result.problems) - SHOWN
     _say(console, f"{edition.name}: {f'{more} more, ' if more > 0 else ''}all that Jupyter Book said: {log}")
     return False
+
+
+def _mistakes() -> tuple[type[Exception], ...]:
+    """What the parts of the workshop raise for a mistake in the sources; each says what and where it is."""
+    from nbformat.reader import NotJSONError
+
+    from aibook.editions.colab.parsing import FlattenError
+    from aibook.labs.release import LabError
+    from aibook.translate.catalog import CatalogError
+    from aibook.translate.markdown import MarkupError
+    from aibook.translate.sources import SourceError
+    from aibook.translate.tree import UntranslatedError
+
+    return NotJSONError, FlattenError, LabError, CatalogError, MarkupError, SourceError, UntranslatedError
 
 
 def _say(console: Console, text: str) -> None:

@@ -116,15 +116,21 @@ def test_mistakes_are_told_by_page_line_and_cell_and_the_old_site_stays(book: Pa
     assert aibook(book, "site").returncode == 0
 
 
-def test_missing_translation_is_told_and_the_old_site_stays(book: Path) -> None:
+def test_missing_translation_is_told_and_holds_up_no_other_language(book: Path) -> None:
     before = snapshot(book)
     intro = book / "book" / "intro.md"
     good = intro.read_bytes()
     intro.write_bytes(good + b"\nA sentence that nobody has translated.\n")
     try:
         failed = aibook(book, "site", "--language", "zh_CN")
+        assert failed.returncode == 1
+        assert "aibook translate" in failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert snapshot(book) == before
+        assert aibook(book, "site", "--language", "en").returncode == 0
+        assert "nobody has translated" in page(book, "en/book/intro")
+        assert (book / "_build" / "site" / "labs" / "zh" / "01-toy.ipynb").is_file(), (
+            "the other language's labs are gone"
+        )
     finally:
         intro.write_bytes(good)
-    assert failed.returncode == 1
-    assert "aibook translate" in failed.stderr
-    assert snapshot(book) == before
