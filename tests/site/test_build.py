@@ -42,8 +42,31 @@ def snapshot(book: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.mark.parametrize(
     ("folder", "expected"),
     [
-        ("en", ["A toy book", 'hreflang="zh-CN"', "../../zh/book/intro.html", "He et al.", "Right", "Not quite"]),
-        ("zh", ["一本小书", 'lang="zh-CN"', "../../en/book/intro.html", "并链接到<a", "正确", "不对", "点击展开"]),
+        (
+            "en",
+            [
+                "A toy book",
+                'hreflang="zh-CN"',
+                "../../zh/book/intro.html",
+                "He et al.",
+                "Right",
+                "Not quite",
+                "/edit/main/book/intro.md",
+            ],
+        ),
+        (
+            "zh",
+            [
+                "一本小书",
+                'lang="zh-CN"',
+                "../../en/book/intro.html",
+                "并链接到<a",
+                "正确",
+                "不对",
+                "点击展开",
+                "zh_CN/book/intro.po",
+            ],
+        ),
     ],
 )
 def test_page_has_its_language_switch_citation_and_quiz(book: Path, folder: str, expected: list[str]) -> None:

@@ -1,6 +1,6 @@
 """What every page of the book carries: its addresses in both languages, and its buttons."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -8,6 +8,8 @@ from sphinx.application import Sphinx
 from aibook import house
 from aibook.site.editions import EDITIONS, colab_url, page_url
 from aibook.site.ext.labels import LABELS
+from aibook.translate.sources import catalog_path
+from aibook.translate.tree import SOURCE
 
 BEFORE_THEME = 100  # the theme tries its templates out as soon as it gets a page
 
@@ -30,7 +32,8 @@ def add_context(app: Sphinx, page: str, template: str, context: dict, doctree: n
     if doctree is None:
         return
     source = PurePosixPath(app.env.doc2path(page, base=False))
-    context["edit_url"] = f"{house.repository_url()}/edit/main/{source}"
+    text = source if language == SOURCE else catalog_path(Path(source), language).as_posix()
+    context["edit_url"] = f"{house.repository_url()}/edit/main/{text}"
     context["issue_url"] = f"{house.repository_url()}/issues/new?title={page}%20({language})"
     if source.suffix == ".ipynb":
         notebook = str(source.relative_to("notebooks"))
