@@ -34,13 +34,7 @@ def sliding_kernel(image: ArrayLike, kernel: ArrayLike, spot: tuple[int, int]) -
     right.add_patch(Rectangle((spot[1] - 0.5, spot[0] - 0.5), 1, 1, fill=False, edgecolor=RED, linewidth=2))
     right.set_title("response so far")
     for ax in (left, middle, right):
-        ax.set(xticks=[], yticks=[])
-        ax.grid(False)
-
-
-def _box(ax: Axes, x: float, y: float, text: str, colour: str = BLUE) -> None:
-    ax.add_patch(FancyBboxPatch((x - 0.9, y - 0.3), 1.8, 0.6, boxstyle="round,pad=0.05", facecolor=colour, alpha=0.18))
-    ax.text(x, y, text, ha="center", va="center", fontsize=8.5)
+        ax.axis("off")
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], **options: object) -> None:
@@ -48,24 +42,28 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], **opt
 
 
 def residual_block() -> None:
-    """Draw a plain block and a residual block side by side."""
-    _figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.7))
+    """Draw a plain block and a residual block, one above the other."""
+    _figure, axes = plt.subplots(2, 1, figsize=(6.6, 3.2), height_ratios=(1, 1.5))
     for ax, shortcut in zip(axes, (False, True), strict=True):
-        _box(ax, 1.6, 1, "conv 3×3, BN, ReLU")
-        _box(ax, 4.2, 1, "conv 3×3, BN")
-        _arrow(ax, (-0.2, 1), (0.65, 1))
-        _arrow(ax, (2.55, 1), (3.25, 1))
-        _arrow(ax, (5.15, 1), (5.7, 1))
-        ax.text(-0.35, 1, "$x$", ha="right", va="center")
-        ax.text(2.9, 0.35, "$F(x)$", ha="center", va="center", color=BLUE)
-        ax.text(5.98, 1, "+" if shortcut else "", ha="center", va="center", fontsize=14, color=ORANGE)
-        _arrow(ax, (6.25 if shortcut else 5.5, 1), (6.7, 1))
-        ax.text(6.8, 1, "ReLU", ha="left", va="center", fontsize=8.5)
+        for x, text in ((2.2, "conv 3×3, BN, ReLU"), (5.6, "conv 3×3, BN"), (10.2, "ReLU")):
+            half = 0.6 if text == "ReLU" else 1.2
+            box = FancyBboxPatch((x - half, 0.7), 2 * half, 0.6, boxstyle="round,pad=0.08", facecolor=BLUE, alpha=0.15)
+            ax.add_patch(box)
+            ax.text(x, 1, text, ha="center", va="center", fontsize=8.5)
+        for start, end in ((0.1, 0.9), (3.5, 4.3), (6.9, 8.0 if shortcut else 9.5), (11.0, 11.7)):
+            _arrow(ax, (start, 1), (end, 1))
+        ax.text(-0.1, 1, "$x$", ha="right", va="center")
+        ax.text(11.8, 1, "$y$", ha="left", va="center")
+        ax.text(3.9, 0.2, "$F(x)$", ha="center", va="center", color=BLUE)
         if shortcut:
-            _arrow(ax, (0.1, 1), (5.95, 1.25), connectionstyle="arc3,rad=-0.32", color=ORANGE, linewidth=2)
-            ax.text(2.9, 2.25, "shortcut: $x$ itself", ha="center", color=ORANGE, fontsize=9)
-        ax.set(xlim=(-0.9, 7.7), ylim=(0, 2.6), title="residual: ReLU(x + F(x))" if shortcut else "plain: ReLU(F(x))")
+            ax.text(8.25, 1, "+", ha="center", va="center", fontsize=16, color=ORANGE)
+            _arrow(ax, (8.5, 1), (9.5, 1))
+            ax.plot([0.5, 0.5, 8.25], [1, 2, 2], color=ORANGE, linewidth=2)
+            _arrow(ax, (8.25, 2), (8.25, 1.3), color=ORANGE, linewidth=2)
+            ax.text(4.3, 2.12, "the shortcut: $x$ itself", ha="center", va="bottom", color=ORANGE, fontsize=9)
+        ax.set(xlim=(-0.5, 12.4), ylim=(0, 2.5 if shortcut else 1.6))
         ax.axis("off")
+        ax.set_title("residual: y = ReLU(x + F(x))" if shortcut else "plain: y = ReLU(F(x))", loc="left", fontsize=9)
 
 
 def filters(weights: ArrayLike, *, columns: int = 8) -> None:

@@ -17,8 +17,10 @@ NOTEBOOKS = [str(path.relative_to(house.NOTEBOOKS)) for path in house.notebooks(
 def smoke_copies(tmp_path_factory):
     """The folder with the executed copies; made once, by the command that readers use."""
     folder = tmp_path_factory.mktemp("smoke")
-    command = [sys.executable, "-m", "aibook.cli", "run", "--all", "--profile", "smoke", "--into", str(folder)]
-    done = subprocess.run(command, cwd=house.ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", "from aibook.cli import main; main()", "run", "--all", "--profile", "smoke"]
+    done = subprocess.run(
+        [*command, "--into", str(folder)], cwd=house.ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
