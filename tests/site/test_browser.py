@@ -24,6 +24,9 @@ UNFOLD = """() => {
   document.querySelectorAll('details').forEach(fold => { fold.open = !fold.matches('.tool-menu'); });
   document.querySelectorAll('.toggle-hidden').forEach(fold => fold.classList.remove('toggle-hidden'));
 }"""
+# The dark theme differs from the light one in its colours alone.
+CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+BRIEF = {"resultTypes": ["violations"]}  # what passes is not told, which halves the time
 Open = Callable[..., Any]  # gives a `Watched` of conftest.py
 
 
@@ -33,10 +36,10 @@ def test_page_is_sound(name: str, folder: str, address: str, open_browser: Open)
     watched = open_browser(viewport=WIDE, color_scheme="light")
     page = watched.open(f"{address}/{folder}/{name}.html")
     page.evaluate(UNFOLD)
-    problems = violations(page, "light")
+    problems = violations(page)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
-    problems += violations(page, "dark")
+    problems += violations(page, **CONTRAST)
     page.set_viewport_size(NARROW)
     problems += too_wide(page)
     edition = next(edition for edition in EDITIONS.values() if edition.folder == folder)
@@ -44,9 +47,11 @@ def test_page_is_sound(name: str, folder: str, address: str, open_browser: Open)
     assert not watched.wrong + problems, "\n".join(watched.wrong + problems)
 
 
-def violations(page: Page, theme: str) -> list[str]:
+def violations(page: Page, **options: object) -> list[str]:
     """What axe finds against the accessibility rules, one line for each rule and place."""
-    places = [(rule, node) for rule in Axe().run(page).response["violations"] for node in rule["nodes"]]
+    found = Axe().run(page, options=BRIEF | options).response["violations"]
+    theme = page.get_attribute("html", "data-theme")
+    places = [(rule, node) for rule in found for node in rule["nodes"]]
     return [f"{theme}: {rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule, node in places]
 
 
@@ -60,23 +65,22 @@ def test_language_switch_leads_to_the_same_page_and_back(name: str, address: str
     page = open_browser(viewport=WIDE).open(f"{address}/en/{name}.html")
     for folder, lang in (("zh", "zh-CN"), ("en", "en")):
         page.click("a[data-language]")
-        page.wait_for_load_state("networkidle")
-        assert urlsplit(page.url).path == f"/{folder}/{name}.html"
+        page.wait_for_url(f"{address}/{folder}/{name}.html", wait_until="domcontentloaded")
         assert page.get_attribute("html", "lang") == lang
 
 
 @pytest.mark.parametrize(
-    ("folder", "query"),
+    ("folder", "query", "shown"),
     [
-        ("en", "convolutional"),
-        ("en", "networks"),
-        ("zh", "卷积"),
-        ("zh", "神经网络"),
-        ("zh", "积神"),
-        ("zh", "He 残差"),
+        ("en", "convolutional", "convolution"),
+        ("en", "networks", "network"),
+        ("zh", "卷积", "卷积"),
+        ("zh", "神经网络", "网络"),
+        ("zh", "积神", "积神"),
+        ("zh", "He 残差", "残差"),
     ],
 )
-def test_search_finds(folder: str, query: str, address: str, open_browser: Open) -> None:
+def test_search_finds(folder: str, query: str, shown: str, address: str, open_browser: Open) -> None:
     """`积神` is no word: it shows that what stands inside a sentence, across words, is found."""
     watched = open_browser(viewport=WIDE)
     page = watched.open(f"{address}/{folder}/{TOC['root']}.html")
@@ -84,13 +88,9 @@ def test_search_finds(folder: str, query: str, address: str, open_browser: Open)
     page.fill("#pst-search-dialog input", query)
     page.press("#pst-search-dialog input", "Enter")
     page.wait_for_selector("#search-results .search li a")
-    page.wait_for_selector("#search-results .search li p.context")
-    hits = page.locator("#search-results .search li")
-    word = query.split()[-1].lower()
     page.wait_for_function(
-        "word => document.querySelector('#search-results').textContent.toLowerCase().includes(word)", arg=word[:6]
+        "shown => document.querySelector('#search-results').textContent.toLowerCase().includes(shown)", arg=shown
     )
-    assert hits.count() >= 1
     assert watched.wrong == []
 
 
