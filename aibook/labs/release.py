@@ -28,10 +28,21 @@ def main(notebooks: Iterable[Path], into: Path) -> int:
     """`aibook labs release`: write the student versions and say where they are."""
     from rich.console import Console
 
+    from aibook.translate.catalog import CatalogError
+    from aibook.translate.sources import SourceError
+    from aibook.translate.tree import UntranslatedError
+
     console = Console(stderr=True)
     try:
         written = release(into, [Path(path) for path in notebooks] or None)
-    except (LabError, FileNotFoundError, nbformat.reader.NotJSONError) as error:
+    except (
+        LabError,
+        CatalogError,
+        SourceError,
+        UntranslatedError,
+        FileNotFoundError,
+        nbformat.reader.NotJSONError,
+    ) as error:
         console.print(f"[red]Nothing more released:[/red] {error}", soft_wrap=True)
         return 1
     for path in written:
@@ -48,6 +59,8 @@ def release(
     masters = house.notebooks(notebooks or [house.NOTEBOOKS / "labs"])
     written = []
     for master in masters:
+        if not master.is_relative_to(house.ROOT):
+            raise LabError(f"{master} lies outside the book ({house.ROOT}), so it has no translation")
         for language in languages:
             folder = FOLDERS[language]
             node = nbformat.read(master, as_version=4) if language == "en" else translated(master)

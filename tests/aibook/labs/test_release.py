@@ -117,3 +117,21 @@ def test_a_broken_master_is_named(cells, says):
 def test_the_command_says_what_is_wrong(tmp_path, capsys):
     assert main([tmp_path / "missing.ipynb"], tmp_path / "out") == 1
     assert "missing.ipynb" in capsys.readouterr().err
+
+
+def test_a_lab_from_elsewhere_is_named(tmp_path, capsys):
+    lab = tmp_path / "02-new.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell("A sentence that nobody has translated yet.")]), lab)
+    assert main([lab], tmp_path / "out") == 1
+    assert "lies outside the book" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_lab_without_its_translation_is_named(tmp_path, capsys, monkeypatch):
+    from aibook.translate import tree
+
+    def untranslated(path):
+        raise tree.UntranslatedError(f"{path.name}: 3 texts have no Chinese")
+
+    monkeypatch.setattr(tree, "translated", untranslated)
+    assert main([MASTERS[0]], tmp_path / "out") == 1
+    assert "3 texts have no Chinese" in capsys.readouterr().err
