@@ -130,8 +130,8 @@ def test_a_lab_without_its_translation_is_named(tmp_path, capsys, monkeypatch):
     from aibook.translate import tree
 
     def untranslated(path):
-        raise tree.UntranslatedError(f"{path.name}: 3 texts have no Chinese")
+        raise tree.UntranslatedError([(path.name, "A new sentence.")], "zh_CN")
 
     monkeypatch.setattr(tree, "translated", untranslated)
     assert main([MASTERS[0]], tmp_path / "out") == 1
-    assert "3 texts have no Chinese" in capsys.readouterr().err
+    assert "1 texts have no translation" in capsys.readouterr().err
