@@ -47,7 +47,7 @@ def style() -> None:
 def image_grid(
     images: ArrayLike, titles: Sequence[str] = (), *, columns: int = 8, size: float = 0.85, cmap: str = "gray_r"
 ) -> np.ndarray:
-    """Show images (N, H, W) or (N, H, W, 3) in rows of `columns`, each with its title; returns the axes (rows, columns).
+    """Show images (N, H, W) or (N, H, W, 3) in rows of `columns`, each with its title; returns the axes.
 
     Args:
         size: Inches per picture.
