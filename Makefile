@@ -19,7 +19,7 @@ help:  ## list the targets
 
 book: site-environment  ## build the book in both languages (executes what is stale) into _build/site
 	@if ! $(BIN)/aibook run --list-stale; then $(MAKE) --no-print-directory environment && $(BIN)/aibook run; fi
-	@$(BIN)/aibook translate
+
 	@$(BIN)/aibook site
 
 test: environment  ## pass every test, the notebooks in their `smoke` profile (under 12 minutes)
@@ -47,7 +47,7 @@ $(BIN)/uv: | requirements.txt
 	@$(BIN)/python -m pip install --quiet "$$(grep -oE '^uv==[0-9.]+' requirements.txt)"
 
 $(SITE): requirements-site.txt pyproject.toml | $(BIN)/uv
-	@echo "Installing what building the site needs (about 200 MB) …"
+	@echo "Installing what building the site needs (about 300 MB) …"
 	@$(UV) pip sync --compile-bytecode --require-hashes requirements-site.txt
 	@$(UV) pip install --no-deps --no-build-isolation --editable .
 	@rm -f $(ALL) && touch $(SITE)
