@@ -19,7 +19,6 @@ help:  ## list the targets
 
 book: site-environment  ## build the book in both languages (executes what is stale) into _build/site
 	@if ! $(BIN)/aibook run --list-stale; then $(MAKE) --no-print-directory environment && $(BIN)/aibook run; fi
-
 	@$(BIN)/aibook site
 
 test: environment  ## pass every test, the notebooks in their `smoke` profile (under 12 minutes)
