@@ -20,12 +20,16 @@ def data_hashes(constants: Iterable[str]) -> dict[str, str]:
 
 
 def study_hashes(constants: Iterable[str]) -> dict[str, str]:
-    """File name of a stored study → hash of its content, for each whose notebook a string constant names."""
+    """File name of a stored study → hash of its content, for each whose notebook a string constant names.
+
+    `laptop` studies don't count: notebooks don't show them, the bands are set from them.
+    """
     hashes = {}
     for constant in constants:
         if re.fullmatch(r"[\w-]+([/-][\w-]+)+", constant):
             for path in house.STUDIES.glob(f"{constant.replace('/', '-')}.*.json"):
-                hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+                if not path.name.endswith(".laptop.json"):
+                    hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return dict(sorted(hashes.items()))
 
 

@@ -10,7 +10,7 @@ import yaml
 from aibook import house, studies
 
 CONFIDENCE = 0.99
-FLOOR = 0.002  # of |mean|: what another processor's arithmetic may move although no seed does
+FLOOR = 0.005  # of |mean|: what another processor's arithmetic may move although no seed does
 
 HEADER = """\
 # Bands of the book's records, by notebook and record. `aibook results --check` and the tests hold each record of a
@@ -18,9 +18,9 @@ HEADER = """\
 #
 # The rule: a band is the interval in which one new run with another seed falls with a probability of 99 %, judging by
 # the n runs of the notebook's stored `laptop` study: mean ± t(0.995, n-1) · sd · sqrt(1 + 1/n), Student's prediction
-# interval for a normal quantity. It is never narrower than ± 0.2 % of the mean, since another processor adds in
-# another order; only a whole number that is the same for every seed (a count) must be met exactly. The ends are
-# rounded outwards. Times and curves have no band.
+# interval for a normal quantity. It is never narrower than ± 0.5 % of the mean, since another processor adds in
+# another order, nor than ± 1 for a count; only a number of weights must be met exactly. The ends are rounded
+# outwards. Times and curves have no band.
 #
 # Measure again and set them anew:
 #     aibook run --seeds 5 NOTEBOOK && aibook results --set-bands NOTEBOOK
@@ -30,15 +30,16 @@ HEADER = """\
 """
 
 
-def interval(values: list[int | float]) -> list[int | float]:
+def interval(values: list[int | float], unit: str = "") -> list[int | float]:
     """Band [low, high] for one new run, from the values of a record over n ≥ 2 seeds, by the rule of `HEADER`."""
     from scipy.stats import t
 
     centre, deviation, n = mean(values), stdev(values), len(values)
-    if deviation == 0 and isinstance(values[0], int):
+    counted = all(isinstance(value, int) for value in values)
+    if deviation == 0 and counted and unit == "weights":
         return [values[0], values[0]]
     half = t.ppf((1 + CONFIDENCE) / 2, n - 1) * deviation * math.sqrt(1 + 1 / n)
-    half = max(half, FLOOR * abs(centre))
+    half = max(half, FLOOR * abs(centre), 1.0 if counted else 0.0)
     if half == 0:
         return [0.0, 0.0]
     scale = 10.0 ** (1 - math.floor(math.log10(half)))  # keeps two significant digits of the half-width
@@ -84,7 +85,7 @@ def set_from_study(notebook: Path) -> list[str]:
 def _entries(before: dict[str, dict], study: dict, source: str) -> dict[str, dict]:
     """Entries of one notebook: bands from the study, published figures from before, in the order of before."""
     banded = {
-        name: record["values"]
+        name: (record["values"], record["unit"])
         for name, record in study["records"].items()
         if record["kind"] == "result" and not isinstance(record["values"][0], list)
     }
@@ -92,7 +93,7 @@ def _entries(before: dict[str, dict], study: dict, source: str) -> dict[str, dic
     for name in [*before, *(name for name in banded if name not in before)]:
         entry = {}
         if name in banded:
-            entry = {"band": interval(banded[name]), "seeds": study["seeds"], "from": source}
+            entry = {"band": interval(*banded[name]), "seeds": study["seeds"], "from": source}
         if "published" in before.get(name, {}):
             entry["published"] = before[name]["published"]
         if entry:

@@ -22,6 +22,17 @@ def test_imports_are_followed_through_helpers_with_their_parents(toy):
     assert packages == {"torch": "helpers.cv.resnet", "numpy": "helpers.cv.blocks", "sklearn": "the test"}
 
 
+def test_how_data_gets_here_does_not_count_but_its_loaders_do(toy):
+    toy.module("helpers.data", "from helpers.data.fetching import fetch", package=True)
+    toy.module("helpers.data.fetching", "import tqdm\nfrom helpers.data.sources.pip import get")
+    toy.module("helpers.data.sources", "", package=True)
+    toy.module("helpers.data.sources.pip", "import filelock")
+    toy.module("helpers.data.garments", "import numpy\nfrom helpers.data import fetch")
+    modules, packages = found("from helpers.data import garments")
+    assert modules == {"helpers", "helpers.data", "helpers.data.garments"}
+    assert packages == {"numpy": "helpers.data.garments"}
+
+
 @pytest.mark.parametrize(
     "source", ["from helpers.a import f", "import helpers.a", "from helpers import a", "from helpers.a import *"]
 )
