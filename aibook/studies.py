@@ -88,14 +88,15 @@ def store(notebook: Path, profile: str, runs: Iterable[tuple], fingerprint=None)
         "profile": profile,
         "python": platform.python_version(),
         "seeds": seeds,
+        "records": records,
         "torch": _version("torch"),
-        "values": _digest(records),
         "wall_seconds": [round(outcome.wall_seconds, 1) for _, _, outcome in runs],
     }
+    study["digest"] = _digest(study)
     path = file(notebook, profile)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(_dump(study, records), encoding="utf-8")
+    temporary.write_text(_dump(study), encoding="utf-8")
     os.replace(temporary, path)
     return path
 
@@ -107,8 +108,8 @@ def stale(study: dict) -> list[str]:
     notebook = house.NOTEBOOKS / f"{study['notebook']}.ipynb"
     if not notebook.exists():
         return [f"its notebook {study['notebook']} is gone"]
-    if study["values"] != _digest(study["records"]):
-        return ["its values are not those that were stored"]
+    if study.get("digest") != _digest(study):
+        return ["it is not what was stored: its file was edited"]
     try:
         now = fingerprint(notebook, study=True)
     except FingerprintError as error:
@@ -136,9 +137,10 @@ def _gather(notebook: str, by_seed: dict[int, dict[str, recordbook.Record]]) -> 
     return records
 
 
-def _digest(records: dict[str, dict]) -> str:
-    """Hash of a study's values, by which an edited one is known."""
-    return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()[:16]
+def _digest(study: dict) -> str:
+    """Hash of all that a study says (seeds, machine, cost and date too), by which an edited one is known."""
+    said = {name: value for name, value in study.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _points(value: Value) -> int:
@@ -158,9 +160,10 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _dump(study: dict, records: dict[str, dict]) -> str:
+def _dump(study: dict) -> str:
     """JSON with a line for each field and each record, so that a change of one shows as a change of one line."""
-    lines = [f"    {json.dumps(name)}: {json.dumps(record, sort_keys=True)}" for name, record in records.items()]
+    records = study["records"].items()
+    lines = [f"    {json.dumps(name)}: {json.dumps(record, sort_keys=True)}" for name, record in records]
     fields = {name: json.dumps(value, sort_keys=True, ensure_ascii=False) for name, value in study.items()}
     fields["records"] = "{\n" + ",\n".join(lines) + "\n  }"
     return "{\n" + ",\n".join(f"  {json.dumps(name)}: {fields[name]}" for name in sorted(fields)) + "\n}\n"

@@ -89,7 +89,16 @@ def test_a_study_is_out_of_date_by_what_its_notebook_came_from(book):
 def test_a_value_pasted_in_is_seen(book):
     study = studies.read(book.study(book.write()))
     study["records"]["accuracy"]["values"][1] = 99.9
-    assert studies.stale(study) == ["its values are not those that were stored"]
+    assert studies.stale(study) == ["it is not what was stored: its file was edited"]
+
+
+def test_an_edit_of_any_other_field_is_seen_too(book):
+    study = studies.read(book.study(book.write()))
+    fields = study.keys() - {"notebook"}
+    assert fields >= {"seeds", "machine", "cpu_seconds", "date", "digest"}
+    for field in fields:
+        assert studies.stale(study | {field: "edited"}) == ["it is not what was stored: its file was edited"], field
+    assert studies.stale({name: value for name, value in study.items() if name != "digest"})
 
 
 def test_a_fingerprint_taken_before_the_runs_is_the_one_kept(book):
