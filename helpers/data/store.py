@@ -45,7 +45,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         for pattern in LEFTOVERS:
             for path in folder.glob(pattern):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                # Another process may be done with its own at this very moment.
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
