@@ -91,9 +91,38 @@ def _store_study(console: Console, notebook: Path, profile: str, outcomes: list[
 
     runs = [(o.job.parameters["SEED"], o.job.output, o) for o in outcomes if o.job.notebook == notebook]
     try:
+        if all(outcome.status == "ok" for _, _, outcome in runs):
+            _check_same_code(runs)
         path = studies.store(notebook, profile, runs, taken)
     except studies.StudyError as error:
         report.error(console, error)
         return False
     console.print(f"Stored study of {name_of(notebook)}: {report.short(path)}", highlight=False)
     return True
+
+
+def _check_same_code(runs: list[tuple[int, Path, Outcome]]) -> None:
+    """Raises StudyError unless all seeds ran the same cells, helpers, packages and data, as their stamps say."""
+    from aibook.fingerprint import differences
+    from aibook.studies import StudyError
+
+    runs = sorted(runs, key=lambda run: run[0])
+    ran = {seed: _ran(executed) for seed, executed, _ in runs}
+    if silent := [str(seed) for seed, parts in ran.items() if not parts]:
+        raise StudyError(f"no study was stored: the notebook of seed {', '.join(silent)} does not say what it executed")
+    first, expected = next(iter(ran.items()))
+    if changed := [
+        f"seed {seed}: {', '.join(differences(expected, parts))}" for seed, parts in ran.items() if parts != expected
+    ]:
+        raise StudyError(
+            f"no study was stored: not all seeds ran the same. Compared with seed {first}, {'; '.join(changed)}. "
+            "Run it again, and edit nothing meanwhile"
+        )
+
+
+def _ran(executed: Path) -> dict:
+    """The parts of a run's fingerprint that its records depend on; empty where it has no stamp."""
+    from aibook.fingerprint import stamp_of
+
+    parts = stamp_of(executed).get("fingerprint", {}).get("parts", {})
+    return {kind: parts[kind] for kind in ("cells", "helpers", "packages", "data") if kind in parts}

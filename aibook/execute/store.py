@@ -98,13 +98,15 @@ def prepare(job: Job, folder: Path) -> Prepared:
 def store(job: Job, prepared: Prepared, executed: Path, measured: Mapping[str, float]) -> None:
     """Normalise, stamp and write what was executed, in one step that either happens or does not.
 
-    Raises Unfit when the notebook was edited meanwhile, OSError when the disk is full; the output is then as before.
+    Raises Unfit when the notebook that would be overwritten was edited meanwhile, OSError when the disk is full; the
+    output is then as before.
     """
     node = normalise.normalise(nbformat.read(executed, as_version=4), scratch=executed.parent)
     if prepared.fresh and prepared.before:
         normalise.keep_times(node, prepared.before)
     stamp(node, prepared, measured)
-    if job.notebook.read_bytes() != prepared.text:
+    # Another file loses no edit: it says what was executed, as its stamp does.
+    if job.output.resolve() == job.notebook.resolve() and job.notebook.read_bytes() != prepared.text:
         raise Unfit(f"{job.notebook} was edited while it was executed; run it again")
     write(node, job.output)
 

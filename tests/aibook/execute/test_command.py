@@ -3,12 +3,13 @@
 import importlib.util
 import json
 import re
+from dataclasses import replace
 
 import nbformat
 import pytest
 
 from aibook import house
-from aibook.execute import command, plan
+from aibook.execute import command, plan, store
 from aibook.execute.outcome import Failure, Job, Outcome
 
 RECORD = """
@@ -119,6 +120,31 @@ def test_a_failed_seed_stores_no_study(book, capsys):
     assert command.main([path], seeds=2) == 1
     assert not house.STUDIES.exists()
     assert "seed 1: failed" in capsys.readouterr().out
+
+
+def test_seeds_that_ran_different_code_are_no_study(book, capsys, monkeypatch):
+    """As when a helper is saved between two seeds; here the second one's notebook says so by itself."""
+    stored = store.store
+
+    def edit_before_seed_1(job, prepared, executed, measured):
+        if job.parameters["SEED"] == 1:
+            parts = prepared.fingerprint.parts
+            edited = parts | {"helpers": parts["helpers"] | {"helpers.a": "edited"}}
+            prepared = replace(prepared, fingerprint=replace(prepared.fingerprint, parts=edited))
+        stored(job, prepared, executed, measured)
+
+    monkeypatch.setattr(store, "store", edit_before_seed_1)
+    path = book.notebook("cv/01-timed", TIMED)
+    assert command.main([path], seeds=2) == 1
+    assert not house.STUDIES.exists()
+    assert "Compared with seed 0, seed 1: helpers.a changed." in capsys.readouterr().out
+
+
+def test_a_run_that_does_not_say_what_it_ran_is_no_part_of_a_study(book, capsys, monkeypatch):
+    monkeypatch.setattr(store, "stamp", lambda node, prepared, measured: node.metadata.pop("aibook", None))
+    assert command.main([book.notebook("cv/01-timed", TIMED)], seeds=2) == 1
+    assert not house.STUDIES.exists()
+    assert "the notebook of seed 0, 1 does not say what it executed" in capsys.readouterr().out
 
 
 def test_a_failure_is_shown_with_all_that_one_needs(book, capsys):

@@ -86,12 +86,28 @@ def test_a_full_disk_before_it_begins_is_told_too(toy, monkeypatch):
     assert "No space left" in outcome.failure.message
 
 
-def test_a_notebook_edited_while_it_ran_is_not_overwritten(toy):
-    path = toy.notebook("a", "import os\nopen(os.environ['EDITED'], 'a').write('\\n')")
-    os.environ["EDITED"] = str(path)
-    try:
-        (outcome,) = execute([Job(path, path)])
-    finally:
-        del os.environ["EDITED"]
+EDITS = """
+import os, pathlib
+path = pathlib.Path(os.environ["EDITED"])
+path.write_text(path.read_text().replace("# a", "# Edited meanwhile"))
+"""
+
+
+def test_a_notebook_edited_while_it_ran_is_not_overwritten(toy, monkeypatch):
+    path = toy.notebook("a", EDITS)
+    monkeypatch.setenv("EDITED", str(path))
+    (outcome,) = execute([Job(path, path)])
     assert "was edited while it was executed" in outcome.failure.message
     assert '"execution_count": null' in path.read_text()
+    assert "# Edited meanwhile" in path.read_text()
+
+
+def test_an_edit_meanwhile_costs_no_run_into_another_file(toy, monkeypatch):
+    path, into = toy.notebook("a", EDITS), toy.root / "into" / "a.ipynb"
+    monkeypatch.setenv("EDITED", str(path))
+    (outcome,) = execute([Job(path, into)])
+    assert outcome.status == "ok", outcome.failure
+    assert store.read(path).cells[0].source == "# Edited meanwhile"
+    executed = store.read(into)
+    assert executed.cells[0].source == "# a", "what was executed is what is written"
+    assert executed.cells[-1].execution_count
