@@ -25,6 +25,7 @@ NAMES = [
 
 @pytest.fixture
 def nothing_installed(monkeypatch):
+    monkeypatch.setattr(doctor.sys, "platform", "linux")
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(doctor, "_cpu_flags", lambda: {"sse2"})
@@ -59,6 +60,20 @@ def test_a_bare_machine_is_told_each_lack_and_its_remedy_and_is_no_failure(nothi
     shown = capsys.readouterr().out
     assert "costs: " in shown
     assert "get it: make environment" in shown
+
+
+def test_macos_is_told_what_can_be_done_on_macos(nothing_installed, monkeypatch):
+    monkeypatch.setattr(doctor.sys, "platform", "darwin")
+    monkeypatch.setattr(doctor.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(doctor.machine, "processor", lambda: "Apple M3")
+    findings = {finding.name: finding for finding in doctor.findings()}
+    assert findings["browser"].remedy == "install it: brew install chromium"
+    assert findings["sandbox"].found == "no bubblewrap on macOS"
+    assert "labs are graded on Linux" in findings["sandbox"].remedy
+    assert findings["processor"] == doctor.Finding("processor", True, "Apple M3")
+    assert not [finding for finding in findings.values() if "apt" in finding.remedy.split()]
+    monkeypatch.setattr(doctor.platform, "machine", lambda: "x86_64")
+    assert "AVX512" in doctor.processor().remedy
 
 
 def test_an_old_python_is_a_failure(monkeypatch, capsys):
