@@ -2,7 +2,7 @@
 
 import pytest
 
-from aibook import recordbook
+from aibook import house, recordbook
 from aibook.execute.command import main
 from aibook.results.check import outside
 from aibook.results.collect import collect
@@ -14,9 +14,14 @@ def test_the_book_executed_anew_lies_in_its_bands(tmp_path):
     book = collect(freshness=False)
     assert book, "the book has no notebooks"
     assert main([], everything=True, into=tmp_path) == 0, "a notebook failed; see above for its cell and traceback"
-    found = [
-        problem
-        for results in book
-        for problem in outside(results, recordbook.read(tmp_path / f"{results.notebook}.ipynb"))
-    ]
+    fresh = {results.notebook: recordbook.read(tmp_path / f"{results.notebook}.ipynb") for results in book}
+    found = [problem for results in book for problem in outside(results, fresh[results.notebook])]
     assert not found, "\n".join(found)
+    # Else a book without bands would pass.
+    unbanded = [
+        f"{results.notebook}: {name}"
+        for results in book
+        for name, record in fresh[results.notebook].items()
+        if record.banded and "band" not in results.expected.get(name, {})
+    ]
+    assert not unbanded, f"no band in {house.EXPECTED.name}: {', '.join(unbanded)}"
