@@ -5,10 +5,17 @@ BIN    := $(VENV)/bin
 SITE   := $(VENV)/.installed-site
 ALL    := $(VENV)/.installed-all
 UV     := $(BIN)/uv --quiet
+# Downloads show their progress to whoever looks.
+SYNC   := $(BIN)/uv $(shell test -t 2 || echo --quiet) pip sync --compile-bytecode --require-hashes
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(abspath $(VENV))
+# What was asked for, also in a make that this one calls.
+export GOAL ?= $(MAKECMDGOALS)
+# uv does not read pip's configuration: a mirror that is set there is passed on.
+MIRROR = if [ -z "$$UV_DEFAULT_INDEX" ]; then \
+	  mirror=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null) && export UV_DEFAULT_INDEX="$$mirror"; fi
 
 .DEFAULT_GOAL := help
 .PHONY: help book test verify serve lock upgrade site-environment environment clean
@@ -33,12 +40,15 @@ serve: site-environment  ## show the built book in a browser
 # -- the environment ---------------------------------------------------------------------------------------------------
 # Stamps keep a second call from installing again; the full environment also serves the site.
 site-environment:
-	@if [ ! -e $(ALL) ] || [ requirements.txt -nt $(ALL) ]; then $(MAKE) --no-print-directory $(SITE); fi
+	@$(MAKE) --no-print-directory $$(if [ -e $(ALL) ]; then echo $(ALL); else echo $(SITE); fi)
 environment: $(ALL)  ## install everything (about 7 GB, most of it torch)
 
 $(BIN)/uv: | requirements.txt
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "There is no $(PYTHON) here; the book needs Python 3.11 or newer." \
+	    "If it has another name: make $(GOAL) PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "The book needs Python 3.11 or newer; $(PYTHON) is older. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	  { echo "The book needs Python 3.11 or newer; $(PYTHON) is older. Try: make $(GOAL) PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "Python's venv module is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	@echo "Creating $(VENV) …"
@@ -47,13 +57,13 @@ $(BIN)/uv: | requirements.txt
 
 $(SITE): requirements-site.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing what building the site needs (about 300 MB) …"
-	@$(UV) pip sync --compile-bytecode --require-hashes requirements-site.txt
+	@$(MIRROR); $(SYNC) requirements-site.txt
 	@$(UV) pip install --no-deps --no-build-isolation --editable .
 	@rm -f $(ALL) && touch $(SITE)
 
 $(ALL): requirements.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing everything (about 7 GB once; most of it torch) …"
-	@$(UV) pip sync --compile-bytecode --require-hashes requirements.txt
+	@$(MIRROR); $(SYNC) requirements.txt
 	@$(UV) pip install --no-deps --no-build-isolation --editable .
 	@touch $(SITE) $(ALL)
 

@@ -1,10 +1,10 @@
 """The house rules: style, imports, addresses, the lock, the environment file, workflows, and what may be tracked."""
 
-import ast
 import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from aibook import house
+from aibook.doctor import BROWSERS
 
 ROOT = house.ROOT
 BIN = Path(sys.executable).parent
@@ -103,19 +104,6 @@ def test_the_code_has_the_house_style(command):
 def test_imports_keep_the_rules_of_the_house():
     done = run(BIN / "lint-imports", "--no-logo", "--no-cache")
     assert done.returncode == 0, done.stdout
-
-
-def test_helpers_import_nothing_by_a_computed_name():
-    dynamic = []
-    for path in (ROOT / "helpers").rglob("*.py"):
-        for node in ast.walk(ast.parse(text(path))):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
-                if any(name.split(".")[0] in {"importlib", "runpy"} and name != "importlib.metadata" for name in names):
-                    dynamic.append(f"{path}:{node.lineno}")
-            elif isinstance(node, ast.Name) and node.id in {"__import__", "exec", "eval"}:
-                dynamic.append(f"{path}:{node.lineno}")
-    assert not dynamic, "fingerprints follow import statements and would miss these"
 
 
 def test_notebooks_never_import_the_workshop():
@@ -224,6 +212,74 @@ def test_the_licences_are_there_in_full():
     assert "Attribution 4.0 International" in text_licence and "Section 8 – Interpretation" in text_licence
 
 
+# -- make -------------------------------------------------------------------------------------------------------------
+STUBS = {
+    "old": "#!/bin/sh\nexit 1\n",
+    "python": '#!/bin/sh\n[ "$*" = "-m pip config get global.index-url" ] && echo "${PIP_MIRROR:?}"\n',
+    "uv": '#!/bin/sh\necho "$UV_DEFAULT_INDEX: $*"\n',
+}
+
+
+def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    """`make` in a copy of what it reads, with stubs for Python and uv in its environment."""
+    unset = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GOAL", "UV_DEFAULT_INDEX", "PIP_INDEX_URL"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset} | variables
+    return subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in ("requirements.txt", "requirements-site.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    return tmp_path
+
+
+def stub(path: Path, name: str) -> Path:
+    path.write_text(STUBS[name])
+    path.chmod(0o755)
+    return path
+
+
+def with_uv(checkout: Path) -> Path:
+    for name in ("python", "uv"):
+        stub(checkout / ".venv" / "bin" / name, name)
+    return checkout
+
+
+@pytest.mark.parametrize("goal", ["book", "test"])
+def test_an_old_or_missing_python_is_told_with_the_command_to_try(checkout, goal):
+    old = make(checkout, goal, f"PYTHON={stub(checkout / 'python3.9', 'old')}")
+    assert old.returncode and f"is older. Try: make {goal} PYTHON=python3.12" in old.stdout
+    missing = make(checkout, goal, "PYTHON=no-such-python")
+    assert missing.returncode and "There is no no-such-python here" in missing.stdout
+    assert f"make {goal} PYTHON=python3.12" in missing.stdout
+
+
+def test_a_new_lock_in_a_full_environment_takes_nothing_out_of_it(checkout):
+    venv = with_uv(checkout) / ".venv"
+    first = make(checkout, "site-environment", PIP_MIRROR="m")
+    assert "requirements-site.txt" in first.stdout and "requirements.txt" not in first.stdout
+    (venv / ".installed-all").touch()
+    for lock_file in ("requirements.txt", "requirements-site.txt"):
+        os.utime(checkout / lock_file, (later := 2**31 - 1, later))
+    again = make(checkout, "site-environment", PIP_MIRROR="m")
+    assert "requirements.txt" in again.stdout and "requirements-site.txt" not in again.stdout
+
+
+def test_the_mirror_that_pip_is_set_to_is_passed_on(checkout):
+    with_uv(checkout)
+    done = make(checkout, "environment", PIP_MIRROR="the-mirror")
+    assert re.search(r"^the-mirror: --quiet pip sync .*requirements\.txt$", done.stdout, re.MULTILINE), done
+    (checkout / ".venv" / ".installed-all").unlink()
+    done = make(checkout, "environment", PIP_MIRROR="the-mirror", UV_DEFAULT_INDEX="my-own")
+    assert re.search(r"^my-own: --quiet pip sync", done.stdout, re.MULTILINE), done
+    (checkout / ".venv" / ".installed-all").unlink()
+    done = make(checkout, "environment")  # pip has no mirror
+    assert re.search(r"^: --quiet pip sync", done.stdout, re.MULTILINE), done
+
+
 # -- continuous integration --------------------------------------------------------------------------------------------
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -249,6 +305,12 @@ def test_the_scripts_of_ci_can_be_run(name):
     assert os.access(path, os.X_OK)
     done = run("bash", "-n", path)
     assert done.returncode == 0, done.stderr
+
+
+def test_ci_looks_for_the_browsers_that_the_doctor_knows():
+    """The tests take theirs from the doctor; CI's script runs before Python's packages are there."""
+    (names,) = re.findall(r"^command -v (.*chrom.*) >/dev/null", text(ROOT / ".ci" / "run"), re.MULTILINE)
+    assert names.split() == list(BROWSERS)
 
 
 @pytest.mark.parametrize(
