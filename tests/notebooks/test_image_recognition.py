@@ -6,6 +6,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock
 
 from benchmarks.image_recognition import recipe
+from helpers import studies
 from helpers.evaluation import accuracy
 from helpers.training import outputs, seed_everything
 
@@ -81,3 +82,9 @@ def test_fit_trains_batch_norm_even_in_a_network_that_was_only_evaluated_before(
     before = norm.running_mean.clone()
     chapter["fit"](network, images, labels, steps=2, batch_size=32)
     assert not torch.equal(before, norm.running_mean)
+
+
+def test_the_stored_study_is_as_good_as_the_chapter_says():
+    study = studies.load("cv/01-image-recognition")
+    assert len(study.seeds) >= 5
+    assert study.mean("test_accuracy") >= 93.0
