@@ -40,7 +40,7 @@ serve: site-environment  ## show the built book in a browser
 # -- the environment ---------------------------------------------------------------------------------------------------
 # Stamps keep a second call from installing again; the full environment also serves the site.
 site-environment:
-	@$(MAKE) --no-print-directory $$(if [ -e $(ALL) ]; then echo $(ALL); else echo $(SITE); fi)
+	@$(MAKE) --silent --no-print-directory $$(if [ -e $(ALL) ]; then echo $(ALL); else echo $(SITE); fi)
 environment: $(ALL)  ## install everything (about 7 GB, most of it torch)
 
 $(BIN)/uv: | requirements.txt
