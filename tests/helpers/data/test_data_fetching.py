@@ -157,7 +157,8 @@ def test_a_cache_that_cannot_be_written_names_the_variable(cache, server, toys):
 
 
 PROCESS = """
-    import sys
+    import signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with Ctrl-C ignored
     from helpers.data.fetching import obtain
     from helpers.data.registry import Entry, File, Variant
     from helpers.data.sources import Url
