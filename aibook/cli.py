@@ -43,6 +43,10 @@ def run(
     notebooks: Notebooks = None,
     all_: Annotated[bool, typer.Option("--all", help="Execute fresh notebooks too.")] = False,
     profile: Annotated[str, typer.Option(help="smoke, laptop, study or full.")] = "laptop",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter, such as DATA=cifar10 (repeatable)."),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Execute with SEED = 0…N-1 and keep the records as a stored study.")] = 0,
     jobs: Annotated[int, typer.Option(help="Notebooks at once; 0 chooses by cores and memory.")] = 0,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
@@ -61,6 +65,7 @@ def run(
             notebooks or [],
             everything=all_,
             profile=profile,
+            parameters=set_ or [],
             seeds=seeds,
             jobs=jobs,
             scheduler=scheduler,

@@ -1,7 +1,10 @@
 """`aibook run`: what is stale, executed, and how it went."""
 
+import ast
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -15,6 +18,7 @@ def main(
     *,
     everything: bool = False,
     profile: str = "laptop",
+    parameters: Sequence[str] = (),
     seeds: int = 0,
     jobs: int = 0,
     scheduler: str | None = None,
@@ -31,11 +35,24 @@ def main(
     if seeds == 1 or seeds < 0:
         report.error(console, "A study needs at least two seeds. For example: --seeds 5")
         return 2
+    if parameters and (seeds or (profile == "laptop" and into is None)):
+        report.error(
+            console,
+            "With --set the outputs are not the book's: add --into FOLDER or a profile other than laptop; no --seeds.",
+        )
+        return 2
+    try:
+        own = dict(map(_parameter, parameters))
+    except ValueError as error:
+        report.error(console, error)
+        return 2
     try:
         found = house.notebooks(notebooks)
     except FileNotFoundError as error:
         report.error(console, error)
         return 2
+    if own and into is None:  # in a folder of their own, where no run without --set takes them for its own
+        into = house.BUILD / "run" / "_".join([profile, *(f"{name}-{value}" for name, value in own.items())])
     targets = plan.targets(found, profile=profile, into=into, seeds=seeds)
     reasons, unfit = plan.stale(targets, profile)
     for failed in unfit:
@@ -45,7 +62,7 @@ def main(
             if why:
                 console.print(f"{target.name}: {'; '.join(why)}", highlight=False)
         return int(bool(unfit) or any(reasons.values()))
-    wanted = [target for target, why in reasons.items() if why or everything or seeds]
+    wanted = [target for target, why in reasons.items() if why or everything or seeds or own]
     if not wanted:
         if not unfit:
             console.print(f"Nothing is stale: {len(found)} notebook{'s' * (len(found) != 1)}, all up to date.")
@@ -55,8 +72,25 @@ def main(
         console.print(f"To execute {names}, {' and '.join(missing)} must be installed. Run: make environment")
         return 1
     return _run(
-        console, plan.jobs(wanted, profile, jobs, scheduler, timeout, memory), jobs, scheduler, profile, seeds, unfit
+        console,
+        plan.jobs(wanted, profile, jobs, scheduler, timeout, memory, own),
+        jobs,
+        scheduler,
+        profile,
+        seeds,
+        unfit,
     )
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """Name and value of `NAME=VALUE`, where the value is a Python literal or else a string."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise ValueError(f"--set takes NAME=VALUE, such as DATA=cifar10, not {text!r}.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 def _run(console, jobs, workers, scheduler, profile, seeds, unfit) -> int:

@@ -1,7 +1,10 @@
 """From what was asked for to jobs: which notebooks, where their outputs go, and within which limits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from aibook import house
 from aibook.execute import machine, outcome
@@ -57,9 +60,18 @@ def stale(targets: list[Target], profile: str) -> tuple[dict[Target, list[str]],
 
 
 def jobs(
-    targets: list[Target], profile: str, at_once: int, scheduler: str | None, timeout: float, memory_mb: int
+    targets: list[Target],
+    profile: str,
+    at_once: int,
+    scheduler: str | None,
+    timeout: float,
+    memory_mb: int,
+    parameters: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Job]:
-    """A job each: one thread where several share the machine, all its cores for one that runs alone."""
+    """A job each: one thread where several share the machine, all its cores for one that runs alone.
+
+    `parameters` are set beside PROFILE and SEED.
+    """
     at_once = min(at_once or machine.workers(len(targets)), len(targets))
     alone = at_once == 1 and scheduler is None
     share = 0 if scheduler or alone else machine.memory_mb() // at_once
@@ -67,7 +79,7 @@ def jobs(
         Job(
             target.notebook,
             target.output,
-            {"PROFILE": profile} | ({} if target.seed is None else {"SEED": target.seed}),
+            {**parameters, "PROFILE": profile} | ({} if target.seed is None else {"SEED": target.seed}),
             threads=machine.cores() if alone else 1,
             timeout=timeout or TIME_LIMITS[profile],
             memory_mb=memory_mb or share,

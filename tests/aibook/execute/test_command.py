@@ -97,6 +97,17 @@ def test_another_profile_leaves_the_committed_notebook_alone(book, capsys):
     assert "Nothing is stale" in capsys.readouterr().out
 
 
+def test_parameters_are_set_and_their_outputs_kept_apart(book, capsys):
+    path = book.notebook("cv/01", "print(PROFILE, SEED)")
+    before = path.read_bytes()
+    assert command.main([], profile="smoke", parameters=["SEED=7"]) == 0
+    written = house.BUILD / "run" / "smoke_SEED-7" / "cv" / "01.ipynb"
+    assert nbformat.read(written, as_version=4).cells[-1].outputs[0].text == "smoke 7\n"
+    assert path.read_bytes() == before
+    assert command.main([], profile="smoke", parameters=["WIDTH=7"]) == 1
+    assert "has no parameter WIDTH" in capsys.readouterr().out
+
+
 def test_another_folder_is_written_to_when_asked(book, tmp_path, capsys):
     book.notebook("cv/01", "print(PROFILE)")
     assert command.main([], into=tmp_path / "there") == 0
@@ -175,6 +186,8 @@ def test_what_cannot_be_read_does_not_stop_the_rest(book, executed, capsys):
     [
         ({"profile": "huge"}, "Unknown profile 'huge'. Profiles are: smoke, laptop, study, full."),
         ({"seeds": 1}, "at least two seeds"),
+        ({"parameters": ["DATA=cifar10"]}, "add --into FOLDER"),
+        ({"parameters": ["DATA"], "profile": "full"}, "--set takes NAME=VALUE"),
         ({"notebooks": ["nowhere"]}, "nowhere is neither a notebook nor a folder"),
     ],
 )
