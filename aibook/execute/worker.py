@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -52,8 +53,8 @@ def _execute(folder: Path) -> dict:
         progress.update(source=cell.source, cell=progress["cell"] + 1)
         (folder / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
 
-    try:
-        node = papermill.execute_notebook(
+    def execute():
+        return papermill.execute_notebook(
             folder / "source.ipynb",
             None,
             json.loads((folder / "parameters.json").read_text(encoding="utf-8")),
@@ -64,13 +65,16 @@ def _execute(folder: Path) -> dict:
             stdout_file=sys.stdout,
             stderr_file=sys.stdout,
             cwd=folder / "cwd",
-            start_timeout=180,  # a busy machine is no reason to fail: the watch has the limit
+            start_timeout=60,
             iopub_timeout=180,
             kernel_manager_class=manager,
             extra_arguments=["--IPKernelApp.log_level=40"],
             on_notebook_start=on_notebook_start,
             on_cell_execute=on_cell_execute,
         )
+
+    try:
+        node = _started(execute, lambda: progress["of"] > 0)
     except PapermillExecutionError as error:
         print("\n".join(error.traceback))
         return {
@@ -90,6 +94,21 @@ def _execute(folder: Path) -> dict:
         return {"status": "failed", "message": f"{type(error).__name__}: {error}", **progress}
     nbformat.write(node, folder / "executed.ipynb")
     return {"status": "ok"}
+
+
+def _started(execute: Callable, running: Callable[[], bool], attempts: int = 3):
+    """`execute()`, again when the kernel did not answer at its start.
+
+    Two kernels that start at the same moment may be given the same port; a busy machine may be slow.
+    """
+    for _ in range(attempts - 1):
+        try:
+            return execute()
+        except RuntimeError:
+            if running():
+                raise
+            traceback.print_exc()
+    return execute()
 
 
 def _kernel_manager_class():
