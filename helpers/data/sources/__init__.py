@@ -10,9 +10,10 @@ from typing import BinaryIO, Protocol
 
 from helpers.data.sources.apt import Apt
 from helpers.data.sources.pip import Pip
+from helpers.data.sources.repacked import Repacked
 from helpers.data.sources.url import Url
 
-KINDS = {"apt": Apt, "pip": Pip, "url": Url}
+KINDS = {"apt": Apt, "pip": Pip, "repacked": Repacked, "url": Url}
 
 
 class Source(Protocol):

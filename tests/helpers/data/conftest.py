@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from helpers.data import registry
 from helpers.data.registry import Entry, File, Variant
 
 
@@ -83,3 +84,20 @@ def _slow(content, pause):
 def toys():
     """Makers of small things: `file`, `entry`, `slow` pages, and `left_in` to see what lies in a folder."""
     return SimpleNamespace(file=_file, entry=_entry, slow=_slow, left_in=_left_in)
+
+
+@pytest.fixture
+def serve(cache, toys, tmp_path, monkeypatch):
+    """Registers files under a name and puts them into `$AIBOOK_DATA`, with a variant name if one is given."""
+
+    def put(name, contents, variant=""):
+        own = tmp_path / "own"
+        own.mkdir(exist_ok=True)
+        for key, content in contents.items():
+            (own / key).write_bytes(content)
+        monkeypatch.setenv("AIBOOK_DATA", str(own))
+        files = tuple(toys.file(key, content) for key, content in contents.items())
+        entry = Entry(name, "Tiny", "", "", "", (Variant(variant, files, ()),), notice="a notice")
+        monkeypatch.setattr(registry, "entries", lambda: {name: entry})
+
+    return put

@@ -10,24 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.data import NoSpaceError, cifar10, decoded, elpv, fashion_mnist, registry
-
-
-@pytest.fixture
-def serve(cache, toys, tmp_path, monkeypatch):
-    """Registers files under a name and puts them into `$AIBOOK_DATA`, with a variant name if one is given."""
-
-    def put(name, contents, variant=""):
-        own = tmp_path / "own"
-        own.mkdir(exist_ok=True)
-        for key, content in contents.items():
-            (own / key).write_bytes(content)
-        monkeypatch.setenv("AIBOOK_DATA", str(own))
-        files = tuple(toys.file(key, content) for key, content in contents.items())
-        entry = registry.Entry(name, "Tiny", "", "", "", (registry.Variant(variant, files, ()),), notice="a notice")
-        monkeypatch.setattr(registry, "entries", lambda: {name: entry})
-
-    return put
+from helpers.data import NoSpaceError, cifar10, decoded, elpv, fashion_mnist
 
 
 def idx(array):
