@@ -2,7 +2,7 @@
 
 import ast
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def _store_study(console: Console, notebook: Path, profile: str, outcomes: list[
     runs = [(o.job.parameters["SEED"], o.job.output, o) for o in outcomes if o.job.notebook == notebook]
     try:
         if all(outcome.status == "ok" for _, _, outcome in runs):
-            _check_same_code(runs)
+            _check_same_code(runs, taken)
         path = studies.store(notebook, profile, runs, taken)
     except studies.StudyError as error:
         report.error(console, error)
@@ -135,13 +135,16 @@ def _store_study(console: Console, notebook: Path, profile: str, outcomes: list[
     return True
 
 
-def _check_same_code(runs: list[tuple[int, Path, Outcome]]) -> None:
-    """Raises StudyError unless all seeds ran the same cells, helpers, packages and data, as their stamps say."""
+def _check_same_code(runs: list[tuple[int, Path, Outcome]], taken) -> None:
+    """Raises StudyError unless all seeds ran the same cells, helpers, packages and data, as their stamps say.
+
+    taken: the notebook's fingerprint as a study's. What only presents results is no part of it, and may differ.
+    """
     from aibook.fingerprint import differences
     from aibook.studies import StudyError
 
     runs = sorted(runs, key=lambda run: run[0])
-    ran = {seed: _ran(executed) for seed, executed, _ in runs}
+    ran = {seed: _ran(executed, taken.parts) for seed, executed, _ in runs}
     if silent := [str(seed) for seed, parts in ran.items() if not parts]:
         raise StudyError(f"no study was stored: the notebook of seed {', '.join(silent)} does not say what it executed")
     first, expected = next(iter(ran.items()))
@@ -154,9 +157,12 @@ def _check_same_code(runs: list[tuple[int, Path, Outcome]]) -> None:
         )
 
 
-def _ran(executed: Path) -> dict:
+def _ran(executed: Path, study: Mapping) -> dict:
     """The parts of a run's fingerprint that its records depend on; empty where it has no stamp."""
-    from aibook.fingerprint import stamp_of
+    from aibook.fingerprint import measured, stamp_of
 
     parts = stamp_of(executed).get("fingerprint", {}).get("parts", {})
-    return {kind: parts[kind] for kind in ("cells", "helpers", "packages", "data") if kind in parts}
+    if not parts:
+        return {}
+    used = {kind: {name: parts[kind].get(name) for name in study[kind]} for kind in ("helpers", "packages", "data")}
+    return {"cells": measured(executed), **used}

@@ -8,9 +8,19 @@ from aibook.fingerprint.fingerprint import (
     FingerprintError,
     differences,
     fingerprint,
+    measured,
     outputs_hash,
     stamp_of,
     why_stale,
 )
 
-__all__ = ["Fingerprint", "FingerprintError", "differences", "fingerprint", "outputs_hash", "stamp_of", "why_stale"]
+__all__ = [
+    "Fingerprint",
+    "FingerprintError",
+    "differences",
+    "fingerprint",
+    "measured",
+    "outputs_hash",
+    "stamp_of",
+    "why_stale",
+]

@@ -61,6 +61,13 @@ def fingerprint(notebook: Path | Mapping, *, study: bool = False) -> Fingerprint
     return Fingerprint(hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16], parts)
 
 
+def measured(executed: Path | Mapping) -> str:
+    """Hash of those cells of an executed notebook that a study's records depend on: neither what sets it up or only
+    presents its results, nor the parameters that it was given."""
+    node, name = _read(executed)
+    return syntax.cells_hash(list(_code_cells(node, {"setup", "display", "injected-parameters"}, name)))
+
+
 def stamp_of(notebook: Path | Mapping) -> dict[str, Any]:
     """The notebook's `metadata.aibook`, empty where `aibook run` has not written it."""
     return dict(_read(notebook)[0].get("metadata", {}).get("aibook", {}))

@@ -27,7 +27,7 @@ ENVIRONMENT = {
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "bs4": "beautifulsoup4",
-    "cv2": "opencv-python-headless",
+    "cv2": "opencv-contrib-python-headless",
     "dateutil": "python-dateutil",
     "mpl_toolkits": "matplotlib",
     "skimage": "scikit-image",

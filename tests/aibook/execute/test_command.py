@@ -133,22 +133,34 @@ def test_a_failed_seed_stores_no_study(book, capsys):
     assert "seed 1: failed" in capsys.readouterr().out
 
 
-def test_seeds_that_ran_different_code_are_no_study(book, capsys, monkeypatch):
-    """As when a helper is saved between two seeds; here the second one's notebook says so by itself."""
+@pytest.fixture
+def edit_before_seed_1(monkeypatch):
+    """As when the helper `helpers.a` is saved between two seeds: the second one's notebook says so by itself."""
     stored = store.store
 
-    def edit_before_seed_1(job, prepared, executed, measured):
+    def edit(job, prepared, executed, measured):
         if job.parameters["SEED"] == 1:
             parts = prepared.fingerprint.parts
+            assert "helpers.a" in parts["helpers"]
             edited = parts | {"helpers": parts["helpers"] | {"helpers.a": "edited"}}
             prepared = replace(prepared, fingerprint=replace(prepared.fingerprint, parts=edited))
         stored(job, prepared, executed, measured)
 
-    monkeypatch.setattr(store, "store", edit_before_seed_1)
+    monkeypatch.setattr(store, "store", edit)
+
+
+def test_seeds_that_ran_different_code_are_no_study(book, capsys, edit_before_seed_1):
     path = book.notebook("cv/01-timed", TIMED)
     assert command.main([path], seeds=2) == 1
     assert not house.STUDIES.exists()
     assert "Compared with seed 0, seed 1: helpers.a changed." in capsys.readouterr().out
+
+
+def test_seeds_that_were_only_presented_differently_are_a_study(book, edit_before_seed_1):
+    measures = f'{RECORD}\nrecord("accuracy", 0.5 + SEED / 100, "result")'
+    path = book.notebook("cv/01", measures, ("from helpers.a import A", "display"))
+    assert command.main([path], seeds=2) == 0
+    assert json.loads((house.STUDIES / "cv-01.laptop.json").read_text())["seeds"] == [0, 1]
 
 
 def test_a_run_that_does_not_say_what_it_ran_is_no_part_of_a_study(book, capsys, monkeypatch):
