@@ -176,7 +176,7 @@ def latencies(names: Sequence[str], gmacs: ArrayLike, milliseconds: ArrayLike) -
     # Names where there is room: the first baseline's, then the slowest for their arithmetic.
     for i in sorted(range(len(names)), key=lambda i: (names[i] != "resnet50", -rate[i])):
         here = np.log([gmacs[i], milliseconds[i]])
-        if all(abs(here[0] - there[0]) > 1.3 or abs(here[1] - there[1]) > 0.2 for there in named):
+        if all(abs(here[0] - there[0]) > 1.3 or abs(here[1] - there[1]) > 0.4 for there in named):
             spot = {"xytext": (-4, 4), "textcoords": "offset points", "fontsize": 6.5, "ha": "right"}
             left.annotate(names[i], (gmacs[i], milliseconds[i]), **spot)
             named.append(here)
