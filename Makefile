@@ -42,6 +42,7 @@ serve: site-environment  ## show the built book in a browser
 site-environment:
 	@$(MAKE) --silent --no-print-directory $$(if [ -e $(ALL) ]; then echo $(ALL); else echo $(SITE); fi)
 environment: $(ALL)  ## install everything (about 7 GB, most of it torch)
+	@$(BIN)/aibook detectron2
 
 $(BIN)/uv: | requirements.txt
 	@command -v $(PYTHON) >/dev/null || \

@@ -127,6 +127,18 @@ def results(
     raise typer.Exit(main(check=check, as_json=json, set_bands=set_bands or []))
 
 
+@app.command()
+def detectron2(
+    into: Annotated[
+        Path | None, typer.Option(help="A folder of packages to unpack it into, instead of this Python's own.")
+    ] = None,
+) -> None:
+    """Bring Detectron2: compiled from its official source where that is possible, otherwise its Python code."""
+    from aibook.detectron2.command import main
+
+    raise typer.Exit(main(into))
+
+
 @data.command("list")
 def data_list() -> None:
     """List the registered data sets: size, licence, whether they are here."""

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from aibook import house
+from aibook.detectron2 import COMMAND, here
 from aibook.execute import machine
 
 OLDEST = (3, 11)
@@ -49,7 +50,8 @@ def main(*, as_json: bool = False) -> int:
 
 def findings() -> list[Finding]:
     """Everything that is looked for, in the order in which it is shown."""
-    return [python(), processor(), cores(), memory(), disk(), gpu(), sandbox(), browser(), *groups(), *data()]
+    machine_ = [python(), processor(), cores(), memory(), disk(), gpu(), sandbox(), browser()]
+    return [*machine_, *groups(), detectron2(), *data()]
 
 
 def python() -> Finding:
@@ -157,6 +159,13 @@ def groups() -> list[Finding]:
             versions = ", ".join(f"{package} {metadata.version(package)}" for package in packages)
             found.append(Finding(f"packages: {group}", True, versions))
     return found
+
+
+def detectron2() -> Finding:
+    """Which Detectron2 is here: the official one or the package's Python code."""
+    if found := here.find():
+        return Finding("Detectron2", True, str(found))
+    return Finding("Detectron2", False, "not here", "the chapter on Detectron2 cannot be executed", COMMAND)
 
 
 def data() -> list[Finding]:

@@ -217,6 +217,7 @@ STUBS = {
     "old": "#!/bin/sh\nexit 1\n",
     "python": '#!/bin/sh\n[ "$*" = "-m pip config get global.index-url" ] && echo "${PIP_MIRROR:?}"\n',
     "uv": '#!/bin/sh\necho "$UV_DEFAULT_INDEX: $*"\n',
+    "aibook": '#!/bin/sh\necho "aibook $*"\n',
 }
 
 
@@ -243,7 +244,7 @@ def stub(path: Path, name: str) -> Path:
 
 
 def with_uv(checkout: Path) -> Path:
-    for name in ("python", "uv"):
+    for name in ("python", "uv", "aibook"):
         stub(checkout / ".venv" / "bin" / name, name)
     return checkout
 
@@ -266,6 +267,13 @@ def test_a_new_lock_in_a_full_environment_takes_nothing_out_of_it(checkout):
         os.utime(checkout / lock_file, (later := 2**31 - 1, later))
     again = make(checkout, "site-environment", PIP_MIRROR="m")
     assert "requirements.txt" in again.stdout and "requirements-site.txt" not in again.stdout
+
+
+def test_everything_includes_detectron2_and_the_site_does_without_it(checkout):
+    with_uv(checkout)
+    assert "aibook detectron2" not in make(checkout, "site-environment", PIP_MIRROR="m").stdout
+    for _ in range(2):  # a download that failed is tried again
+        assert "aibook detectron2" in make(checkout, "environment", PIP_MIRROR="m").stdout
 
 
 def test_the_mirror_that_pip_is_set_to_is_passed_on(checkout):

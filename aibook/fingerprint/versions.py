@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from aibook import house
+from aibook.detectron2 import COMMIT
 
 # The environment for which the lock's markers are evaluated, whatever runs here.
 ENVIRONMENT = {
@@ -36,6 +37,8 @@ DISTRIBUTIONS = {
 }
 # Importable only where somebody else installed it, so the lock has no version of it: Colab's own package.
 OUTSIDE_THE_LOCK = {"google"}
+# Brought by a command of the workshop, so pinned there and not in the lock.
+PINNED = {"detectron2": COMMIT[:7]}
 
 
 class UnknownPackage(Exception):
@@ -61,12 +64,14 @@ def _locked(path: Path, _: int) -> dict[str, str]:
 
 
 def version_of(package: str, importer: str) -> tuple[str, str] | None:
-    """Distribution and locked version of an imported top-level package; None where the lock cannot have one.
+    """Distribution and pinned version of an imported top-level package; None where the lock cannot have one.
 
     Raises UnknownPackage, naming the importer, where the lock lacks it.
     """
     if package in OUTSIDE_THE_LOCK:
         return None
+    if package in PINNED:
+        return package, PINNED[package]
     distribution = canonicalize_name(DISTRIBUTIONS.get(package, package))
     version = locked().get(distribution)
     if version is None:

@@ -20,6 +20,8 @@ NAMES = [
     "browser",
     "packages: site",
     "packages: book",
+    "packages: tests",
+    "Detectron2",
 ]
 
 
@@ -56,6 +58,7 @@ def test_a_bare_machine_is_told_each_lack_and_its_remedy_and_is_no_failure(nothi
     assert "sudo apt install bubblewrap" in lacks["sandbox"].remedy
     assert "sudo apt install chromium" in lacks["browser"].remedy
     assert lacks["packages: book"].remedy == "make environment"
+    assert lacks["Detectron2"].remedy == "aibook detectron2"
     assert doctor.main() == 0
     shown = capsys.readouterr().out
     assert "costs: " in shown

@@ -35,8 +35,16 @@ def build() -> Path:
         subprocess.run(_uv("venv", "--quiet", "--python", python, str(folder)), check=True)
         install = ("pip", "install", "--quiet", "--compile-bytecode", "--python", str(folder / "bin" / "python"))
         subprocess.run(_uv(*install, "--requirement", str(REQUIREMENTS)), check=True)
+        _detectron2(folder / "bin" / "python")
         complete.touch()
     return folder / "bin" / "python"
+
+
+def _detectron2(python: Path) -> None:
+    """What the chapter's own cell builds in Colab, here also where GitHub is out of reach."""
+    where = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run([sys.executable, "-m", "aibook.detectron2.command", site], cwd=house.ROOT, check=True)
 
 
 def versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:

@@ -1,9 +1,11 @@
 """Versions come from the lock, for one Python whatever runs here."""
 
 import ast
+import re
 
 import pytest
 
+from aibook import detectron2
 from aibook.fingerprint.imports import helper_files, imported_by
 from aibook.fingerprint.versions import UnknownPackage, version_of
 
@@ -12,6 +14,11 @@ def test_the_version_is_the_one_for_the_fixed_python(toy):
     assert version_of("numpy", "test") == ("numpy", "2.4.6")
     assert version_of("sklearn", "test") == ("scikit-learn", "1.9.1")
     assert version_of("google", "test") is None
+
+
+def test_detectron2_has_the_version_that_the_workshop_brings(toy):
+    assert version_of("detectron2", "test") == ("detectron2", detectron2.COMMIT[:7])
+    assert re.fullmatch("[0-9a-f]{40}", detectron2.COMMIT)
 
 
 def test_a_package_that_the_lock_lacks_is_named_with_what_to_do(toy):

@@ -3,17 +3,19 @@
 import sys
 import types
 from dataclasses import replace
+from itertools import pairwise
 
 import nbformat
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.cv.yolo import padded
 from torchvision import ops
 
 from aibook import house
+from helpers import studies
 from helpers.cv.scoring import score
+from helpers.cv.yolo import padded
 from helpers.data.annotated import Annotated
 from helpers.training import NonFiniteLoss, seed_everything
 
@@ -248,3 +250,22 @@ def test_v4_learns_to_find_squares_and_a_seed_repeats_it(chapter):
     found = chapter.detect(net, chapter.stem_features(to_tensor(test)))
     assert score(found, test).ap50 > 0.8
     assert losses[0] == losses[1] and len(losses[0]) == 30 and watch.cpu > 0
+
+
+# ---- What the chapter claims of its study ------------------------------------------------------------------------
+
+
+def test_the_stored_study_says_what_the_text_says():
+    study = studies.load("cv/04-yolo")
+    assert len(study.seeds) >= 3
+    generations = [study.values(f"ap_{key}") for key in ("v1", "v2", "v3", "v4")]
+    for before, after in pairwise(generations):
+        assert all(a < b for a, b in zip(before, after, strict=True))
+    gains = {key: study.mean(f"gain_{key}") for key in ("batch_norm", "anchors", "passthrough", "v2", "finer", "v3")}
+    gains |= {key: study.mean(f"gain_{key}") for key in ("csp", "mish", "several", "ciou", "v4")}
+    assert sorted(gains, key=gains.get)[-3:] == ["several", "batch_norm", "finer"]
+    assert all(gains[key] < 0 for key in ("v2", "v3", "csp", "mish", "v4"))
+    for road in ("tuned", "three_grids", "logistic_confidence"):
+        assert max(study.values(f"ap_{road}")) < min(study.values("ap_v4"))
+    assert study.mean("train_cpu_csp") < study.mean("train_cpu_v3") < study.mean("train_cpu_mish")
+    assert max(study.values("ap_null")) < 0.1

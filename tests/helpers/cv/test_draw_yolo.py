@@ -55,14 +55,15 @@ def test_distinct_keeps_one_name_for_a_box():
 
 def study():
     values = {"ap_v1": 1.0, "ap_v2": 3.0, "ap50_v1": 4.0, "ap50_v2": 8.0, "gain_v2": 2.0}
+    values |= {"small_ap_v1": 0.5, "small_ap_v2": 1.5}
     return SimpleNamespace(seeds=[0, 1], records=values, mean=values.get, sd=lambda name: 0.25)
 
 
 def test_the_table_shows_live_and_stored_numbers_and_dashes_where_there_is_none():
     header, rows = draw_yolo.ladder_rows(study(), KEYS, {"v1": 0.5})
     assert "2 seeds" in header[2]
-    assert rows[0][:5] == ["v1", "0.5", "1.0 ± 0.2", "—", "4.0 ± 0.2"]
-    assert rows[1][:5] == ["more = v2", "—", "3.0 ± 0.2", "+2.0 ± 0.2", "8.0 ± 0.2"]
+    assert rows[0][:5] == ["v1", "0.5", "1.0 ± 0.2", "—", "0.5 ± 0.2"]
+    assert rows[1][:5] == ["more = v2", "—", "3.0 ± 0.2", "+2.0 ± 0.2", "1.5 ± 0.2"]
     _, rows = draw_yolo.ladder_rows(None, KEYS, {})
     assert rows[0] == ["v1", *["—"] * 6]
 
@@ -114,3 +115,17 @@ def test_forms_priors_and_mosaics_draw_what_they_are_given():
     truth = torch.tensor([[[10.0, 10, 5, 5], [20, 20, 5, 5]]]).expand(3, 2, 4)
     draw_yolo.mosaics(images, truth, torch.tensor([[0, -1]] * 3), np.zeros((8, 8)))
     assert [len(ax.patches) for ax in plt.gcf().axes] == [1, 1, 1, 0]
+
+
+def test_a_tally_shares_out_the_best_boxes_of_all_pictures():
+    two = np.zeros((2, 64, 64, 3), np.uint8)
+    data = Annotated(two, [TRUTH, TRUTH[:0]], [np.array([0, 1]), np.zeros(0, int)], ("a", "b"), ["x", "y"])
+    answers = [found([[0, 0, 10, 10], [20, 20, 40, 40], [50, 50, 60, 60]], [0, 0, 0]), found([[1, 1, 9, 9]], [0])]
+    assert draw_yolo.tally(data, answers) == {"right": 50.0, "wrong class": 50.0, "wrong": 0.0}
+    assert sum(draw_yolo.tally(data[1:], answers[1:]).values()) == 0
+
+
+def test_the_four_networks_are_drawn_with_one_more_arrow_each():
+    draw_yolo.networks()
+    arrows = [sum(text.get_text() == "" for text in ax.texts) for ax in plt.gcf().axes]
+    assert arrows == [2, 3, 5, 5]

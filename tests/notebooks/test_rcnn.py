@@ -14,6 +14,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 
 from aibook import house
+from helpers import studies
 from helpers.cv.rcnn import Laps
 from helpers.cv.scoring import score
 from helpers.data.annotated import Annotated
@@ -339,3 +340,17 @@ def test_the_two_famous_speed_ups_appear():
     measured = records()
     assert measured["speedup_fast"] >= 20
     assert measured["speedup_proposals"] >= 10
+
+
+def test_the_stored_study_says_what_the_text_says():
+    study = studies.load("cv/03-rcnn")
+    assert len(study.seeds) >= 3
+    for trained in ("ap_fast_rcnn", "ap_faster_rcnn"):
+        assert min(study.values(trained)) > max(study.values("ap_rcnn"))
+    assert max(study.values("ap_fast_rcnn_roi_pooling")) < min(study.values("ap_fast_rcnn"))
+    assert max(study.values("ap_fast_unregressed")) < min(study.values("ap_fast_rcnn"))
+    assert min(study.values("recall_rpn")) > max(study.values("recall_selective_search"))
+    broken = {key: study.mean(f"broken_{key}") for key in ("rcnn", "no_regression", "no_nms", "no_background")}
+    assert sorted(broken, key=broken.get) == ["no_background", "no_nms", "no_regression", "rcnn"]
+    assert min(study.values("speedup_proposals")) >= 10 and study.mean("speedup_fast") >= 20
+    assert max(study.values("ap_null")) < 0.1

@@ -6,9 +6,9 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from helpers.cv.yolo import Batches, checked, mirrored, padded, pictures, read_picture, resized
 from PIL import Image
 
+from helpers.cv.yolo import Batches, checked, mirrored, padded, pictures, read_picture, resized
 from helpers.data.annotated import Annotated
 
 
