@@ -18,15 +18,12 @@ import argparse
 import datetime
 import json
 import statistics
-import sys
-import types
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -38,27 +35,17 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.ssd import SSD, SSDHead
 from torchvision.models.detection.ssdlite import SSDLiteHead
 
+from aibook import recipes
 from helpers.cv.backbone import CHANNELS, Stem, Top, stem_features
 from helpers.cv.scoring import Detections, score
 from helpers.cv.yolo import Batches, padded, pictures
 from helpers.data import fashion_scenes
 from helpers.training import Stopwatch, fast_bf16, seed_everything
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks" / "cv"
 RESULTS = Path(__file__).resolve().parent / "results"
 SIZE, BATCH, CLASSES = (160, 160), 16, 10
+SETTINGS = {"PROFILE": "laptop", "SEED": 0, "DATA": "fashion-scenes", "SIZE": SIZE}  # what the chapters' cells find
 Scenes = tuple[Tensor, Tensor, Tensor]  # the stem's features (N, 40, 20, 20), boxes and classes as `padded` gives them
-
-
-def recipe(chapter: str) -> types.ModuleType:
-    """What a chapter's cells tagged `recipe` define."""
-    module = types.ModuleType(chapter.replace("-", "_"))
-    vars(module).update(PROFILE="laptop", SEED=0, DATA="fashion-scenes", SIZE=SIZE)
-    sys.modules[module.__name__] = module  # a dataclass looks for its module
-    for cell in nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=4).cells:
-        if "recipe" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, chapter, "exec"), vars(module))
-    return module
 
 
 # ---------------------------------------------------------------------------------------------- the book's detectors
@@ -71,7 +58,7 @@ class Yolo(nn.Module):
 
     def __init__(self, scenes: Scenes, changes: dict[str, bool]):
         super().__init__()
-        self.chapter = recipe("04-yolo")
+        self.chapter = recipes.load("cv/04-yolo", **SETTINGS)
         config = replace(self.chapter.LADDER["mosaic = v4"], **changes)
         sizes = scenes[1][scenes[2] >= 0][:, 2:]
         priors = self.chapter.k_means(sizes, config.priors * len(config.strides))
@@ -93,7 +80,7 @@ class OurFaster(nn.Module):
 
     def __init__(self, scenes: Scenes):
         super().__init__()
-        self.chapter = recipe("03-rcnn")
+        self.chapter = recipes.load("cv/03-rcnn", **SETTINGS)
         self.chapter.MOST = 300
         sides = scenes[1][scenes[2] >= 0][:, 2:].prod(1).sqrt().quantile(torch.tensor([1 / 6, 1 / 2, 5 / 6]))
         self.network = self.chapter.FasterRCNN(CLASSES, self.chapter.make_anchors(sides, (0.5, 1.0, 2.0), SIZE))

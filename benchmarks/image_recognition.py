@@ -20,27 +20,22 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import torch
 import torch.nn.functional as F
 from torchvision.models import resnet18
 
+from aibook import recipes
 from helpers.data import cifar10, fashion_mnist
 from helpers.evaluation import accuracy
 from helpers.training import Stopwatch, fast_bf16, outputs, seed_everything
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAPTER = ROOT / "notebooks" / "cv" / "01-image-recognition.ipynb"
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def recipe() -> dict[str, Any]:
     """What the chapter's cells tagged `recipe` define: `resnet9`, `ResidualBlock`, `fit`, ..."""
-    names: dict[str, Any] = {"__name__": "chapter"}
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
-        if "recipe" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, str(CHAPTER), "exec"), names)
-    return names
+    return vars(recipes.load("cv/01-image-recognition"))
 
 
 def machine() -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from helpers.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE
+from helpers.plotting import BLUE, GREEN, ORANGE, PURPLE
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,20 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return kept
 
 
-def _lift(one: Measured, detectors: Sequence[Measured]) -> float:
-    """How far a name is moved up (points), so that it does not lie on that of a neighbour of nearly the same AP."""
-    near = [other for other in detectors if abs(other.ap - one.ap) < 1.3 and other.chapter in (one.chapter, 3, 6)]
-    return 5.0 * sum(
-        (one.ap > other.ap) - (one.ap < other.ap) for other in near if (other.chapter == 4) == (one.chapter == 4)
-    )
+def _lift(one: Measured, beside: Sequence[Measured]) -> float:
+    """How far a name is moved up, in points, so that it does not lie on that of a neighbour of nearly the same AP."""
+    near = [other.ap for other in beside if abs(other.ap - one.ap) < 1.3]
+    return 5.0 * (sum(ap < one.ap for ap in near) - sum(ap > one.ap for ap in near))
+
+
+def _names(ax: Axes, detectors: Sequence[Measured]) -> None:
+    """YOLO's names stand to the left of their points, where nobody else is; so do those at the right edge."""
+    for left in (True, False):
+        side = [one for one in detectors if (one.chapter == 4 or one.ms > 300) == left]
+        for one in side:
+            spot = {"xytext": (-5 if left else 5, _lift(one, side)), "textcoords": "offset points"}
+            style = {"ha": "right" if left else "left", "va": "center", "fontsize": 6.5, "color": COLOURS[one.chapter]}
+            ax.annotate(one.name, (one.ms, one.ap), **spot, **style)
 
 
 def accuracy_and_cost(detectors: Sequence[Measured], null: float) -> None:
@@ -51,25 +60,16 @@ def accuracy_and_cost(detectors: Sequence[Measured], null: float) -> None:
         ax.step(*zip(*corners, strict=True), where="post", color="0.75", linewidth=1.2, zorder=0)
         ax.axhline(null, color="0.5", linestyle=":", linewidth=1)
         for one in detectors:
-            at, colour = getattr(one, cost), COLOURS.get(one.chapter, BLACK)
+            at, colour = getattr(one, cost), COLOURS[one.chapter]
             ax.errorbar(at, one.ap, yerr=one.deviation, color=colour, marker="o", markersize=4, linewidth=1)
-            if cost == "ms":
-                beside = {"textcoords": "offset points", "fontsize": 6.5, "color": colour, "va": "center"}
-                left = at > 300 or one.chapter == 4  # YOLO's names stand to the left, where nobody else is
-                ax.annotate(
-                    one.name,
-                    (at, one.ap),
-                    (-5 if left else 5, _lift(one, detectors)),
-                    ha="right" if left else "left",
-                    **beside,
-                )
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         ax.xaxis.set_major_formatter(ScalarFormatter())
         ax.xaxis.set_minor_formatter(NullFormatter())
+    _names(axes[0], detectors)
     axes[0].set_xlim(left=min(one.ms for one in detectors) / 3)
     axes[0].set(xlabel="CPU-ms a picture", ylabel="AP in %")
     axes[1].set(xlabel="CPU-s of training")
     for chapter in sorted({one.chapter for one in detectors}):
-        axes[1].plot([], [], "o", color=COLOURS.get(chapter, BLACK), markersize=4, label=f"chapter {chapter}")
+        axes[1].plot([], [], "o", color=COLOURS[chapter], markersize=4, label=f"chapter {chapter}")
     axes[1].legend(loc="lower right", fontsize=8)

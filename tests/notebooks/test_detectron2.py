@@ -5,7 +5,6 @@ import importlib
 import re
 import subprocess
 import sys
-import types
 from dataclasses import replace
 
 import nbformat
@@ -13,12 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from aibook import detectron2, house
+from aibook import detectron2, house, recipes
 from helpers import studies
 from helpers.cv import d2
 from helpers.cv.backbone import Stem, Top
 from helpers.cv.scoring import score
-from helpers.data.annotated import Annotated
 from helpers.training import seed_everything
 
 CHAPTER = house.NOTEBOOKS / "cv" / "06-detectron2.ipynb"
@@ -32,32 +30,15 @@ def sources(tag):
 @pytest.fixture(scope="module")
 def chapter():
     """What the chapter's cells tagged `recipe` define, for pictures of 64 × 64 with two classes."""
-    module = types.ModuleType("detectron2_chapter")
-    sys.modules[module.__name__] = module
     settings = {"PROFILE": "smoke", "SEED": 0, "DATA": "fashion-scenes", "CELLS": False, "GPU": False}
-    vars(module).update(settings, SIZE=(64, 64), K=2, BATCH=8)
-    for name, source in sources("recipe"):
-        exec(compile(source, f"<{name}>", "exec"), vars(module))
+    module = recipes.load("cv/06-detectron2", **settings, SIZE=(64, 64), K=2, BATCH=8)
     yield module
     d2.forget("train", "test", "Lite", "lite_fpn", "CosineROIHeads")
-    del sys.modules[module.__name__]
-
-
-def squares(n, seed):
-    """Grey pictures of 64 pixels with one bright or dark square each; the last has none."""
-    rng = np.random.default_rng(seed)
-    images, rows = rng.normal(128, 8, (n, 64, 64, 3)).clip(0, 255).astype(np.uint8), []
-    for i in range(n - 1):
-        side, kind = rng.integers(16, 33), int(rng.integers(2))
-        x, y = rng.integers(0, 64 - side, 2)
-        images[i, y : y + side, x : x + side] = 255 * kind
-        rows.append((i, x, y, x + side, y + side, kind))
-    return Annotated.from_rows(images, np.array(rows, float), ("dark", "bright"), [f"s{i}" for i in range(n)])
 
 
 @pytest.fixture(scope="module")
-def data(chapter):
-    train, test = squares(64, 0), squares(16, 1)
+def data(chapter, squares):
+    train, test = squares(64, 0, empty=1), squares(16, 1, empty=1)
     chapter.register("train", train)
     chapter.register("test", test)
     return train, test

@@ -1,10 +1,7 @@
 """Chapter 2's own code, taken from its cells: equal to torchvision, to brute force and to its own equations."""
 
-import sys
-import types
 from itertools import combinations, pairwise
 
-import nbformat
 import numpy as np
 import pytest
 import torch
@@ -12,23 +9,15 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 
-from aibook import house
+from aibook import recipes
 from helpers.evaluation import accuracy
 from helpers.training import outputs, seed_everything
-
-CHAPTER = house.NOTEBOOKS / "cv" / "02-model-zoo.ipynb"
 
 
 @pytest.fixture(scope="module")
 def chapter():
     """What the chapter's cells tagged `recipe` define."""
-    module = types.ModuleType("model_zoo_chapter")  # a dataclass looks for its module
-    sys.modules[module.__name__] = module
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
-        if "recipe" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, str(CHAPTER), "exec"), vars(module))
-    yield module
-    del sys.modules[module.__name__]
+    return recipes.load("cv/02-model-zoo")
 
 
 def test_the_front_is_what_comparing_all_pairs_gives(chapter):

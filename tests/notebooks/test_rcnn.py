@@ -1,8 +1,5 @@
 """Chapter 3's own code, taken from its cells: equal to torchvision, kind to empty scenes, and it learns."""
 
-import sys
-import types
-
 import nbformat
 import numpy as np
 import pytest
@@ -13,11 +10,10 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 
-from aibook import house
+from aibook import house, recipes
 from helpers import studies
 from helpers.cv.rcnn import Laps
 from helpers.cv.scoring import score
-from helpers.data.annotated import Annotated
 from helpers.training import NonFiniteLoss, seed_everything
 
 CHAPTER = house.NOTEBOOKS / "cv" / "03-rcnn.ipynb"
@@ -27,15 +23,9 @@ CHAPTER = house.NOTEBOOKS / "cv" / "03-rcnn.ipynb"
 def chapter():
     """What the chapter's cells tagged `recipe` define, for pictures of 64 × 64 pixels."""
     threads = torch.get_num_threads()
-    module = types.ModuleType("rcnn_chapter")
-    module.PROFILE, module.DATA, module.SEED = "smoke", "fashion-scenes", 0
-    sys.modules[module.__name__] = module
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
-        if "recipe" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, str(CHAPTER), "exec"), vars(module))
+    module = recipes.load("cv/03-rcnn", PROFILE="smoke", DATA="fashion-scenes", SEED=0)
     module.SIZE = (64, 64)
     yield module
-    del sys.modules[module.__name__]
     torch.set_num_threads(threads)
 
 
@@ -281,20 +271,8 @@ def test_a_loss_that_is_no_number_stops_training_and_names_the_scenes(chapter):
         chapter.fit(chapter.FastRCNN(2), features, scenes, names, epochs=1, batch_size=8)
 
 
-def squares(n, seed):
-    """Grey pictures of 64 pixels with one bright or dark square each."""
-    rng = np.random.default_rng(seed)
-    images, rows = rng.normal(128, 8, (n, 64, 64, 3)).clip(0, 255).astype(np.uint8), []
-    for i in range(n):
-        side, kind = rng.integers(16, 33), int(rng.integers(2))
-        x, y = rng.integers(0, 64 - side, 2)
-        images[i, y : y + side, x : x + side] = 255 * kind
-        rows.append((i, x, y, x + side, y + side, kind))
-    return Annotated.from_rows(images, np.array(rows, float), ("dark", "bright"), [f"s{i}" for i in range(n)])
-
-
 @pytest.mark.parametrize("kind", ["rcnn", "fast", "faster"])
-def test_each_detector_learns_to_find_squares(chapter, kind):
+def test_each_detector_learns_to_find_squares(chapter, squares, kind):
     train, test = squares(48, 0), squares(16, 1)
     pictures = [torch.from_numpy(data.images).permute(0, 3, 1, 2) for data in (train, test)]
     scenes = [

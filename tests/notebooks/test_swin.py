@@ -1,9 +1,5 @@
 """Chapter 5's own code, taken from its cells: equal to torchvision's Swin, its parts by hand, and it learns."""
 
-import sys
-import types
-
-import nbformat
 import numpy as np
 import pytest
 import torch
@@ -11,24 +7,16 @@ import torch.nn.functional as F
 import torchvision
 from torchvision.models.swin_transformer import PatchMerging, ShiftedWindowAttention
 
-from aibook import house
+from aibook import recipes
 from helpers import studies
 from helpers.data.annotated import Annotated
 from helpers.training import TensorBatches, seed_everything
-
-CHAPTER = house.NOTEBOOKS / "cv" / "05-swin.ipynb"
 
 
 @pytest.fixture(scope="module")
 def chapter():
     """What the chapter's cells tagged `recipe` define."""
-    module = types.ModuleType("swin_chapter")
-    sys.modules[module.__name__] = module
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
-        if "recipe" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, f"<{cell.id}>", "exec"), vars(module))
-    yield module
-    del sys.modules[module.__name__]
+    return recipes.load("cv/05-swin")
 
 
 def noise(*shape, seed=0):

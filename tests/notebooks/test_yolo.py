@@ -1,37 +1,25 @@
 """Chapter 4's own code, taken from its cells: its losses by hand and by torchvision, its decoding, and it learns."""
 
-import sys
-import types
 from dataclasses import replace
 from itertools import pairwise
 
-import nbformat
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torchvision import ops
 
-from aibook import house
+from aibook import recipes
 from helpers import studies
 from helpers.cv.scoring import score
 from helpers.cv.yolo import padded
-from helpers.data.annotated import Annotated
 from helpers.training import NonFiniteLoss, seed_everything
-
-CHAPTER = house.NOTEBOOKS / "cv" / "04-yolo.ipynb"
 
 
 @pytest.fixture(scope="module")
 def chapter():
     """What the chapter's cells tagged `recipe` define."""
-    module = types.ModuleType("yolo_chapter")  # a dataclass looks for its module
-    sys.modules[module.__name__] = module
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
-        if "recipe" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, f"<{cell.id}>", "exec"), vars(module))
-    yield module
-    del sys.modules[module.__name__]
+    return recipes.load("cv/04-yolo")
 
 
 def some_boxes(n, seed=0):
@@ -224,19 +212,7 @@ def test_a_loss_that_is_no_number_stops_training_and_names_the_scenes(chapter):
         chapter.fit(network(chapter, "logistic = v3"), ([features], truth, labels), names, steps=1)
 
 
-def squares(n, seed):
-    """Grey pictures of 64 pixels with one bright or dark square each."""
-    rng = np.random.default_rng(seed)
-    images, rows = rng.normal(128, 8, (n, 64, 64, 3)).clip(0, 255).astype(np.uint8), []
-    for i in range(n):
-        side, kind = rng.integers(16, 33), int(rng.integers(2))
-        x, y = rng.integers(0, 64 - side, 2)
-        images[i, y : y + side, x : x + side] = 255 * kind
-        rows.append((i, x, y, x + side, y + side, kind))
-    return Annotated.from_rows(images, np.array(rows, float), ("dark", "bright"), [f"s{i}" for i in range(n)])
-
-
-def test_v4_learns_to_find_squares_and_a_seed_repeats_it(chapter):
+def test_v4_learns_to_find_squares_and_a_seed_repeats_it(chapter, squares):
     train, test = squares(64, 0), squares(16, 1)
     to_tensor = lambda data: torch.from_numpy(data.images).permute(0, 3, 1, 2)  # noqa: E731
     features = chapter.stem_features(to_tensor(train))

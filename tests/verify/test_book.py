@@ -25,3 +25,10 @@ def test_the_book_executed_anew_lies_in_its_bands(tmp_path):
         if record.banded and "band" not in results.expected.get(name, {})
     ]
     assert not unbanded, f"no band in {house.EXPECTED.name}: {', '.join(unbanded)}"
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(0)
+def test_the_detection_chapters_run_on_blood_cells_by_one_parameter(tmp_path):
+    chapters = [house.NOTEBOOKS / "cv" / f"{name}.ipynb" for name in ("03-rcnn", "04-yolo", "05-swin", "06-detectron2")]
+    assert main(chapters, everything=True, profile="smoke", parameters=["DATA=bccd"], into=tmp_path) == 0
