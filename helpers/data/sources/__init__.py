@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from helpers.data.sources.apt import Apt
+from helpers.data.sources.npm import Npm
 from helpers.data.sources.pip import Pip
 from helpers.data.sources.repacked import Repacked
 from helpers.data.sources.url import Url
 
-KINDS = {"apt": Apt, "pip": Pip, "repacked": Repacked, "url": Url}
+KINDS = {"apt": Apt, "npm": Npm, "pip": Pip, "repacked": Repacked, "url": Url}
 
 
 class Source(Protocol):

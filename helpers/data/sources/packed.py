@@ -43,3 +43,14 @@ def member(archive: Path, path: str, name: str) -> Iterator[BinaryIO]:
         raise SourceError(f"{archive.name} holds no {path}") from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise SourceError(f"{archive.name} is damaged ({error})") from error
+
+
+@contextmanager
+def content(package: Path, path: str, name: str) -> Iterator[BinaryIO]:
+    """The member `path` of the archive `package` as the file called `name`; the archive itself for an empty `path`."""
+    if path:
+        with member(package, path.format(file=name), name) as stream:
+            yield stream
+    else:
+        with package.open("rb") as stream:
+            yield stream

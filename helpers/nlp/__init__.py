@@ -1,0 +1,1 @@
+"""Language: texts as numbers, batches of texts, pretrained models, and the figures of the chapters on NLP."""
