@@ -1,8 +1,8 @@
 """Data sets and pretrained weights: fetched once, verified, cached. `fetch` and the registry need no numpy or torch.
 
-The loaders have modules of their own: pictures in `fashion_mnist`, `fashion_scenes`, `elpv`, `bccd`, `cifar10`; texts in
-`movie_snippets`, `chinese_reviews`, `peoples_daily`, `brown_corpus`, `tang_poems`; what was pretrained in
-`efficientnet_lite0`, `glove`, `e5_small`, `smollm2`.
+The loaders have modules of their own. Pictures: `fashion_mnist`, `fashion_scenes`, `elpv`, `bccd`, `cifar10`. Texts:
+`movie_snippets`, `chinese_reviews`, `peoples_daily`, `brown_corpus`, `tang_poems`. Pretrained: `efficientnet_lite0`,
+`glove`, `e5_small`, `smollm2`.
 """
 
 from helpers.data.errors import DataError, NoSpaceError, UnavailableError
