@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -10,6 +11,7 @@ import yaml
 from aibook import house, studies
 
 CONFIDENCE = 0.99
+P_VALUE = re.compile(r"(?:^|_)p(?:_|$)")
 FLOOR = 0.005  # of |mean|: what another processor's arithmetic may move although no seed does
 
 HEADER = """\
@@ -20,7 +22,8 @@ HEADER = """\
 # the n runs of the notebook's stored `laptop` study: mean ± t(0.995, n-1) · sd · sqrt(1 + 1/n), Student's prediction
 # interval for a normal quantity. It is never narrower than ± 0.5 % of the mean, since another processor adds in
 # another order, nor than ± 1 for a count; only a number of weights must be met exactly. The ends are rounded
-# outwards. Times and curves have no band.
+# outwards. Times and curves have no band. A p-value (`p`, `p_…`, `…_p`, `…_p_…`) is no normal quantity: its band is
+# [0, 1].
 #
 # Measure again and set them anew:
 #     aibook run --seeds 5 NOTEBOOK && aibook results --set-bands NOTEBOOK
@@ -93,7 +96,8 @@ def _entries(before: dict[str, dict], study: dict, source: str) -> dict[str, dic
     for name in [*before, *(name for name in banded if name not in before)]:
         entry = {}
         if name in banded:
-            entry = {"band": interval(*banded[name]), "seeds": study["seeds"], "from": source}
+            band = [0.0, 1.0] if P_VALUE.search(name) else interval(*banded[name])
+            entry = {"band": band, "seeds": study["seeds"], "from": source}
         if "published" in before.get(name, {}):
             entry["published"] = before[name]["published"]
         if entry:

@@ -87,6 +87,21 @@ def test_times_and_curves_get_no_band(book):
     assert {name: entry["band"] for name, entry in bands.read()["cv/01-seen"].items()} == {"n": [6.0, 8.0]}
 
 
+def test_a_p_value_may_be_anything_that_a_p_value_can_be(book):
+    from aibook import studies
+
+    notebook, record = book.write(), book.record
+    runs = [
+        book.run(seed, *[record(name, 10.0 ** (-20 - seed)) for name in ("p_cnn", "zh_p_cnn", "paired_p", "p")],
+                 record("map_50", 0.25)) for seed in range(3)
+    ]  # fmt: skip
+    studies.store(notebook, "laptop", runs)
+    bands.set_from_study(notebook)
+    found = {name: entry["band"] for name, entry in bands.read()["cv/01-seen"].items()}
+    assert {name for name, band in found.items() if band == [0, 1]} == {"p_cnn", "zh_p_cnn", "paired_p", "p"}
+    assert found["map_50"] == [0.2487, 0.2513]
+
+
 def test_without_a_fresh_study_no_band_is_set(book):
     notebook = book.write()
     with pytest.raises(FileNotFoundError, match=r"aibook run --seeds 5 notebooks/cv/01-seen\.ipynb"):

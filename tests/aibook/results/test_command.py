@@ -90,6 +90,14 @@ def test_a_study_whose_notebook_is_gone_is_a_problem(book, notebook):
     assert any("there is a study cv-01-seen.laptop.json, but no such notebook" in problem for problem in found)
 
 
+def test_a_benchmark_has_a_study_as_long_as_it_has_a_script(book, notebook):
+    (house.STUDIES / "benchmarks-race.study.json").write_text('{"notebook": "benchmarks/race"}')
+    assert any("there is a study benchmarks-race.study.json, but no such" in problem for problem in problems(book))
+    (house.ROOT / "benchmarks").mkdir()
+    (house.ROOT / "benchmarks" / "race.py").touch()
+    assert not problems(book)
+
+
 def test_json_carries_values_bands_studies_and_problems(results, notebook):
     status, text = results(check=True, as_json=True)
     data = json.loads(text)
