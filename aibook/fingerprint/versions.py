@@ -31,6 +31,7 @@ DISTRIBUTIONS = {
     "cv2": "opencv-contrib-python-headless",
     "dateutil": "python-dateutil",
     "mpl_toolkits": "matplotlib",
+    "opencc": "opencc-python-reimplemented",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
