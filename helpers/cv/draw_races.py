@@ -49,7 +49,9 @@ def pictures(race: str, entry: str, classes: Sequence[str], colours: Sequence[st
     path = studies.FOLDER / f"benchmarks-{race}.study.json"
     stored = json.loads(path.read_text(encoding="utf-8"))
     shown = stored["shown"]
-    _figure, axes = plt.subplots(2, len(shown), figsize=(7.4, 4.15), dpi=82, squeeze=False, gridspec_kw={"hspace": 0.04})
+    _figure, axes = plt.subplots(
+        2, len(shown), figsize=(7.4, 4.15), dpi=82, squeeze=False, gridspec_kw={"hspace": 0.04}
+    )
     for column, picture, found in zip(axes.T, shown, stored["answers"][entry], strict=True):
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture["jpeg"]))))
         for ax, said in zip(column, (picture, found), strict=True):
