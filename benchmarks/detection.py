@@ -92,7 +92,8 @@ class Theirs(nn.Module):
         return sum(self.network(list(x), truth).values())
 
     def detect(self, x: Tensor) -> list[Detections]:
-        return [Detections(a["boxes"], a["scores"], a["labels"] - 1) for a in self.network(list(x))]
+        answers = self.network(list(x))  # NumPy has no bfloat16
+        return [Detections(a["boxes"].float(), a["scores"].float(), a["labels"] - 1) for a in answers]
 
 
 def faster_rcnn(backbone: Maps, scenes: Scenes) -> nn.Module:

@@ -1,4 +1,4 @@
-// Remembers the language that a reader switches to, for the root page, and keeps the place within the page.
+// What the pages do: remember the language for the root page, keep the place within the page, close menus, open folds.
 document.addEventListener("DOMContentLoaded", () => {
   for (const link of document.querySelectorAll("a[data-language]")) {
     link.addEventListener("click", () => {
@@ -12,6 +12,12 @@ document.addEventListener("DOMContentLoaded", () => {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
+  // What scrolls sideways is reached by keyboard, also in a fold: the theme looks when a page loads, where a fold is closed.
+  document.addEventListener("toggle", ({ target }) => {
+    for (const box of target.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container")) {
+      if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+    }
+  }, true);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of document.querySelectorAll(".tool-menu[open]")) {
