@@ -1,4 +1,5 @@
-// What the pages do: remember the language for the root page, keep the place within the page, close menus, open folds.
+// What the pages do: remember the language for the root page, keep the place within the page, close menus, let keys
+// reach what scrolls.
 document.addEventListener("DOMContentLoaded", () => {
   for (const link of document.querySelectorAll("a[data-language]")) {
     link.addEventListener("click", () => {
@@ -12,12 +13,15 @@ document.addEventListener("DOMContentLoaded", () => {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
-  // What scrolls sideways is reached by keyboard, also in a fold: the theme looks when a page loads, where a fold is closed.
-  document.addEventListener("toggle", ({ target }) => {
-    for (const box of target.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container")) {
+  // What scrolls is reached by keyboard, also in a fold: the theme looks when a page loads, where the fold is closed.
+  const reach = new ResizeObserver((boxes) => {
+    for (const { target: box } of boxes) {
       if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
     }
-  }, true);
+  });
+  for (const box of document.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container")) {
+    reach.observe(box);
+  }
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of document.querySelectorAll(".tool-menu[open]")) {

@@ -23,6 +23,7 @@ NARROW, WIDE = {"width": 360, "height": 740}, {"width": 1400, "height": 900}
 UNFOLD = """() => {
   document.querySelectorAll('details').forEach(fold => { fold.open = !fold.matches('.tool-menu'); });
   document.querySelectorAll('.toggle-hidden').forEach(fold => fold.classList.remove('toggle-hidden'));
+  return new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
 }"""
 # Of the thousands of coloured words in listings one of each colour and ground: a check of contrast takes 5 ms a word.
 THIN = """() => {
