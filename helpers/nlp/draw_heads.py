@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike
 
-from helpers.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, band
+from helpers.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, band
 from helpers.studies import Study
 
 PALE = "#d9e8f5"
@@ -133,35 +133,41 @@ def label_counts(
 
 
 def roads(points: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> None:
-    """Accuracy (%) against CPU-seconds for each way of training: label → (seconds, accuracies), one or more runs."""
+    """Accuracy (%) against CPU-seconds for each way of training: label → (seconds, accuracies), one or more runs.
+
+    In this order: frozen, upper layers, LoRA, all layers, and an open circle for all layers from a random head.
+    """
     _figure, ax = plt.subplots(figsize=(6.2, 3.0))
-    for (label, (seconds, accuracy)), colour in zip(points.items(), (BLACK, SKY, BLUE, ORANGE, GREEN), strict=False):
-        x, y = np.mean(seconds), np.mean(accuracy)
+    for (label, (seconds, accuracy)), colour in zip(points.items(), (BLUE, ORANGE, GREEN, PURPLE, PURPLE), strict=True):
+        x, y, open_circle = np.mean(seconds), np.mean(accuracy), "random" in label
         spread = np.std(accuracy, ddof=1) if np.size(accuracy) > 1 else 0
-        ax.errorbar(x, y, yerr=spread, fmt="o", color=colour, capsize=3)
-        ax.annotate(label, (x, y), xytext=(7, 4), textcoords="offset points", fontsize=9)
+        ax.errorbar(x, y, yerr=spread, fmt="o", color=colour, capsize=3, mfc="white" if open_circle else colour)
+        far_right = x > 0.8 * max(np.mean(seconds) for seconds, _ in points.values())
+        beside = {"ha": "right", "xytext": (-7, 4 if open_circle else -14)}
+        where = beside if far_right else {"ha": "left", "xytext": (7, 4)}
+        ax.annotate(label, (x, y), textcoords="offset points", fontsize=9, **where)
     ax.set(xlabel="CPU-seconds of training", ylabel="test accuracy (%)")
-    ax.margins(x=0.25, y=0.2)
+    ax.margins(x=0.12, y=0.2)
     ax.set_xlim(left=-0.03 * ax.get_xlim()[1])
 
 
-def rates(curves: Mapping[float, Mapping[str, Sequence[float]]], steps: Sequence[int]) -> None:
-    """For each learning rate a panel: accuracy on validation and test texts (%) over the steps."""
+def rates(curves: Mapping[float, Mapping[str, ArrayLike]], steps: Sequence[int]) -> None:
+    """For each learning rate a panel: accuracy (%) on validation and test texts over the steps, runs (R, steps)."""
     _figure, axes = plt.subplots(1, len(curves), figsize=(7.6, 2.7), sharey=True, squeeze=False)
     for ax, (rate, both) in zip(axes[0], curves.items(), strict=True):
-        ax.plot(steps, both["valid"], "o-", color=ORANGE, label="validation", markersize=4)
-        ax.plot(steps, both["test"], "s--", color=BLUE, label="test", markersize=4)
-        best = int(np.argmax(both["valid"]))
+        band(ax, steps, both["valid"], "validation", color=BLACK, linestyle="--")
+        band(ax, steps, both["test"], "test", color=ORANGE)
+        best = int(np.argmax(np.mean(both["valid"], axis=0)))
         ax.axvline(steps[best], color="0.6", linewidth=1, linestyle=":")
-        ax.set(title=f"rate {rate:g}", xlabel="step")
+        ax.set(title=f"rate {rate:g}", xlabel="step", xticks=list(steps))
     axes[0, 0].set_ylabel("accuracy (%)")
-    axes[0, 0].legend()
+    axes[0, 0].legend(loc="lower left")
 
 
 def by_layer(layers: Sequence[int], curves: Mapping[str, ArrayLike], levels: Mapping[str, float]) -> None:
     """Accuracy (%) of a head on each layer's states, one curve a choice of piece; baselines as horizontal lines."""
     _figure, ax = plt.subplots(figsize=(6.4, 3.1))
-    for (label, values), colour in zip(curves.items(), (ORANGE, BLUE, GREEN), strict=False):
+    for (label, values), colour in zip(curves.items(), (RED, SKY, GREEN), strict=False):
         band(ax, layers, values, label, color=colour)
     for (label, value), style in zip(levels.items(), ("--", ":"), strict=False):
         ax.axhline(value, color="0.4", linestyle=style, linewidth=1.2, label=label)
@@ -170,13 +176,17 @@ def by_layer(layers: Sequence[int], curves: Mapping[str, ArrayLike], levels: Map
 
 
 def cosines(panels: Mapping[str, Mapping[str, ArrayLike]]) -> None:
-    """Histograms of cosines, a panel for each model: what belongs together, and the null, what does not."""
-    _figure, axes = plt.subplots(1, len(panels), figsize=(7.6, 2.7))
-    for ax, (title, groups) in zip(axes, panels.items(), strict=True):
+    """Histograms of cosines, a panel for each model: what belongs together, what does not, and a null for comparison.
+
+    panels: title → {label: cosines}, three groups each; the third is outlined.
+    """
+    _figure, axes = plt.subplots(1, len(panels), figsize=(7.6, 3.0))
+    looks = ({"color": BLUE, "alpha": 0.6}, {"color": PURPLE, "alpha": 0.6}, {"color": BLACK, "histtype": "step"})
+    for ax, (title, groups), corner in zip(axes, panels.items(), ("upper right", "upper left"), strict=True):
         every = np.concatenate([np.ravel(values) for values in groups.values()])
         bins = np.linspace(every.min() - 0.01, every.max() + 0.01, 26)
-        for (label, values), colour in zip(groups.items(), (BLUE, PURPLE), strict=True):
-            ax.hist(np.ravel(values), bins, density=True, alpha=0.6, color=colour, label=label)
+        for (label, values), look in zip(groups.items(), looks, strict=True):
+            ax.hist(np.ravel(values), bins, density=True, label=label, **look)
         ax.set(title=title, xlabel="cosine", yticks=[], xlim=(min(0, every.min() - 0.02), 1.02))
-        ax.legend(loc="upper left", fontsize=8)
+        ax.legend(loc=corner, fontsize=8)
     axes[0].set_ylabel("density")

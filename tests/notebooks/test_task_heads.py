@@ -196,6 +196,22 @@ def test_halves_are_exchanged_among_themselves_so_that_no_half_alone_tells(chapt
     assert [p.split()[0].endswith("_0") for p in one] == (y == 1).tolist() == [q.split()[0][-2:] != "_0" for q in two]
 
 
+@pytest.mark.parametrize("longest", [1, 3, 9])
+def test_the_best_span_is_that_of_trying_all(chapter, longest):
+    rng = np.random.default_rng(longest)
+    for _ in range(30):
+        start, end = (torch.tensor(rng.normal(size=9)) for _ in range(2))
+        spans = [(i, j) for i in range(9) for j in range(i, min(9, i + longest))]
+        assert chapter.best_span(start, end, longest) == max(spans, key=lambda s: start[s[0]] + end[s[1]])
+
+
+def test_a_span_of_no_tokens_is_refused(chapter):
+    with pytest.raises(ValueError, match="no span"):
+        chapter.best_span(torch.zeros(3), torch.zeros(3), 0)
+    with pytest.raises(ValueError, match="3 starts, 2 ends"):
+        chapter.best_span(torch.zeros(3), torch.zeros(2), 2)
+
+
 def test_a_tokenizer_of_another_model_is_refused(chapter, checkpoint, tmp_path):
     other = BertModel(
         BertConfig(vocab_size=5, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
@@ -217,13 +233,35 @@ def test_the_stored_study_says_what_the_text_says():
         assert min(study.values(f"lead_probe_{n}")) > 0  # frozen beats counting words at every number of labels
     assert study.mean("lead_probe_100") > study.mean("lead_probe_2000")
     assert study.mean("lead_tuned_2000") > study.mean("lead_tuned_100")
+    assert study.sd("lead_tuned_100") > study.mean("lead_tuned_100")
+    assert min(study.values("lead_tuned_1000") + study.values("lead_tuned_2000")) > 0
+    assert min(study.values("gain_lora_top")) > 0 and study.mean("gain_lora_top") < 2  # one standard error, a hint
+    assert min(study.values("gain_all_top")) > 1.5 * study.mean("gain_lora_top")
+    assert -1.5 < study.mean("gain_start") < 0 and study.mean("gain_start") + study.sd("gain_start") < 0
+    assert abs(study.mean("trainer_accuracy") - study.mean("road_all")) < study.sd("trainer_accuracy")
+    assert study.sd("trainer_accuracy") > study.sd("road_all")
+    assert abs(study.mean("rate_valid_low") - study.mean("rate_valid_good")) < 1
+    assert study.sd("rate_high") > 3 * study.sd("rate_good") and study.mean("rate_high") < study.mean("rate_low") - 2
+    assert study.sd("rate_chosen") > study.sd("rate_good")
     assert study.mean("pool_mean") > study.mean("pool_first")
     assert min(study.values("belong_cosine")) > max(study.values("belong_cross"))
     assert max(study.values("order_cosine")) < 55 < min(study.values("order_cross"))
+    assert all(45 < value < 55 for value in study.values("belong_half"))
+    assert min(study.values("order_half")) > 55 and max(study.values("order_half")) < min(study.values("order_linear"))
+    assert study.mean("order_linear") > study.mean("order_cross") and study.sd("order_cross") > 5
+    assert abs(study.mean("belong_linear") - study.mean("belong_cross")) < 2
     assert min(study.values("tag_last")) > max(study.values("tag_baseline"))
     assert min(study.values("tag_last")) > max(study.values("tag_first")) > max(study.values("tag_shifted"))
+    assert len(set(study.values("tag_layer"))) == 1  # the validation lines of every seed choose the same layer
+    assert max(study.values("tag_shifted")) < min(study.values("tag_null"))
+    assert min(study.values("tag_embeddings")) > max(study.values("tag_baseline"))
     assert min(study.values("tag_last")) > max(study.values("tag_top_layer"))
     assert min(study.values("peek_gain")) >= 0
     assert min(study.values("road_cpu_all")) > max(study.values("road_cpu_top"))
     assert min(study.values("road_cpu_lora")) > max(study.values("road_cpu_top"))
     assert min(study.values("translations_found")) >= 7
+
+
+def test_after_one_pass_the_head_start_is_worth_something_with_each_seed():
+    short = studies.load("nlp/04-task-heads", "laptop")
+    assert len(short.seeds) == 5 and min(short.values("gain_start")) > 0
