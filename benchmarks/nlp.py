@@ -1,0 +1,266 @@
+"""Reviews in English and Chinese against the clock: TF-IDF, networks from scratch, and pretrained encoders tuned.
+
+    python benchmarks/nlp.py                          # all entries, three seeds: about an hour on two cores
+    python benchmarks/nlp.py --only english --seeds 1
+
+An entry is a task and a number of labels. It has three rivals, all scored on the same test texts: TF-IDF with a linear
+SVM; for Chinese, chapter 1's mean over characters and pairs of them, from scratch; and the pretrained road: the lower
+layers of an encoder are run once and stay frozen, its upper layers are tuned on what came out, and the margin of the
+SVM is added to theirs. (For Chinese nothing is tuned in the end: freezing all layers and adding the SVM was best on
+`valid`.) A run's clock covers all of that road: loading, tokenising, tuning, the SVM, and the answers to the test
+texts. `tokens` is the speed of training a small Transformer. Every setting was chosen on the data's `valid` texts,
+which are then learnt from like the rest. Results: `benchmarks/results/nlp.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import transformers
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer
+
+from aibook import recipes
+from helpers.data import chinese_reviews, movie_snippets
+from helpers.data.labelled_texts import LabelledTexts
+from helpers.nlp import tuning
+from helpers.nlp.baselines import tfidf_svm
+from helpers.nlp.batches import Bucketed
+from helpers.nlp.compare import paired
+from helpers.nlp.pretrained import pretrained
+from helpers.nlp.texts import Vocabulary, characters, encoded
+from helpers.training import NonFiniteLoss, Stopwatch, fast_bf16, seed_everything
+
+RESULTS = Path(__file__).resolve().parent / "results" / "nlp.json"
+
+
+@dataclass(frozen=True)
+class Road:
+    """How an encoder is tuned: what stays frozen, how long and how fast the rest learns, and what is added to it."""
+
+    encoder: str
+    frozen: int  # layers, from below
+    longest: int  # tokens of a text
+    epochs: float  # 0: nothing is tuned, the head is a logistic regression
+    lr: float = 2e-4  # of the uppermost layer
+    decay: float = 0.8  # the rate's factor from a layer to the one below
+    batch: int = 16
+    prefix: str = ""
+    svm_weight: float = 1.0  # of the SVM's margin, beside the difference of the two logits
+
+
+@dataclass(frozen=True)
+class Task:
+    data: Any  # a module of `helpers.data` with `load`
+    terms: str  # the SVM's
+    c: float
+    labels: int | None  # None for all
+    road: Road
+    seconds: float | None = None  # the bar on the clock
+
+
+E5 = Road("e5", frozen=12, longest=96, epochs=0, prefix="query: ", svm_weight=3.0)  # all of its layers
+MINILM = Road("minilm", frozen=2, longest=64, epochs=2, svm_weight=1.5)
+TASKS = {
+    "chinese": Task(chinese_reviews, "characters", 0.25, None, E5, 240),
+    "chinese-1000": Task(chinese_reviews, "characters", 0.25, 1_000, replace(E5, longest=128, svm_weight=2.0), 240),
+    "english": Task(movie_snippets, "words", 0.5, None, MINILM, 120),
+    "english-1000": Task(
+        movie_snippets, "words", 0.5, 1_000, replace(MINILM, epochs=4, decay=1.0, svm_weight=2.0), 120
+    ),
+}
+
+
+# --------------------------------------------------------------------------------------------------------- the rivals
+def learnt_from(task: Task, seed: int) -> LabelledTexts:
+    """All labelled texts outside the test, or as many of them as the task has labels for, drawn by `seed`."""
+    train, valid = task.data.load("train"), task.data.load("valid")
+    both = LabelledTexts(train.texts + valid.texts, np.concatenate([train.labels, valid.labels]), train.classes)
+    return both if task.labels is None else both.few(task.labels, seed)
+
+
+def svm(task: Task, train: LabelledTexts, test: LabelledTexts) -> np.ndarray:
+    """The margins of TF-IDF + SVM on the test texts, (N,); positive above zero."""
+    return tfidf_svm(train.texts, train.labels, task.terms, c=task.c).decision_function(test.texts)
+
+
+def from_scratch(train: LabelledTexts, test: LabelledTexts) -> np.ndarray:
+    """Chapter 1's mean over characters and pairs of neighbouring characters; margins (N,).
+
+    Three passes, and with few texts as many as it takes for two hundred steps.
+    """
+    epochs = max(3, 200 * 32 // len(train))
+    chapter = recipes.load("nlp/01-word-embeddings")
+    pieces = Vocabulary([chapter.with_pairs(text) for text in train.texts], least=3)
+    rows = [encoded(data.texts, chapter.with_pairs, pieces, 320) for data in (train, test)]
+    network = chapter.Mean(0.1 * torch.randn(len(pieces), 16))
+    chapter.fit(network, Bucketed(rows[0], train.labels, 32, shuffle=True), epochs, 2e-2)
+    return chapter.margins(network, rows[1])
+
+
+def tuned(road: Road, train: LabelledTexts, test: LabelledTexts) -> np.ndarray:
+    """The pretrained road without the SVM: margins (N,)."""
+    folder = pretrained(road.encoder)
+    tokenizer, encoder = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).float()
+    bottom, top = tuning.split(encoder, road.frozen)
+    rows = [tuning.token_ids(tokenizer, d.texts, longest=road.longest, prefix=road.prefix) for d in (train, test)]
+    states = [tuning.run(bottom, ids) for ids in rows]
+    model = tuning.Classifier(top, 2)
+    tuning.start(model, states[0], train.labels)
+    options = {"epochs": road.epochs, "lr": road.lr, "decay": road.decay, "batch_size": road.batch}
+    if road.epochs:
+        tuning.tune(model, states[0], train.labels, **options)
+    logits = tuning.answers(model, states[1])  # (N, 2)
+    return (logits[:, 1] - logits[:, 0]).numpy()
+
+
+def race(task: Task, seed: int) -> dict[str, float]:
+    """One run of all rivals on a task: accuracies in %, seconds, and the paired test of the road against the SVM."""
+    train, test = learnt_from(task, seed), task.data.load("test")
+    hits: dict[str, np.ndarray] = {}
+    said: dict[str, float] = {"seed": seed}
+
+    def score(name: str, margins: np.ndarray, watch: Stopwatch) -> None:
+        hits[name] = (margins > 0) == (test.labels == 1)
+        said[name] = round(100 * float(hits[name].mean()), 2)
+        said[f"{name}_wall"], said[f"{name}_cpu"] = round(watch.wall, 1), round(watch.cpu, 1)
+        print(f"  {name:10} {said[name]:6.2f} %  {watch.wall:6.1f} s wall {watch.cpu:6.1f} CPU-s", flush=True)
+
+    seed_everything(seed)
+    with Stopwatch() as watch:
+        counted = svm(task, train, test)
+    score("svm", counted, watch)
+    if task.terms == "characters":
+        seed_everything(seed)
+        with Stopwatch() as watch:
+            margins = from_scratch(train, test)
+        score("scratch", margins, watch)
+    seed_everything(seed)
+    with Stopwatch() as watch:
+        alone = tuned(task.road, train, test)
+        margins = alone + task.road.svm_weight * svm(task, train, test)
+    score("road", margins, watch)
+    score("road_alone", alone, watch)
+    test_of = paired(hits["road"], hits["svm"])
+    said |= {"lead": round(100 * test_of.difference, 2), "lead_low": round(100 * test_of.low, 2)}
+    return said | {"lead_high": round(100 * test_of.high, 2), "p": float(f"{test_of.p:.2g}")}
+
+
+# ---------------------------------------------------------------------------------------------------------- the speed
+class Reader(nn.Module):
+    """Chapter 2's encoder, rotary positions and all, with a mean over the tokens and a linear head."""
+
+    def __init__(self, tokens: int, width: int = 128, layers: int = 2, heads: int = 4):
+        super().__init__()
+        self.chapter = recipes.load("nlp/02-transformer")
+        self.embedding = self.chapter.Embedding(tokens, width, "rotary")
+        self.stack, self.head = self.chapter.Stack(layers, width, heads, rotary=True), nn.Linear(width, 2)
+
+    def forward(self, ids: Tensor) -> Tensor:  # (B, T) → logits (B, 2)
+        mask = self.chapter.real(ids)
+        x = self.stack(self.embedding(ids), mask)  # (B, T, width)
+        return self.head(tuning.pooled(x, mask[:, 0, 0]))
+
+
+def speed(seed: int, batch: int = 64, longest: int = 64) -> dict[str, float]:
+    """Tokens (padding does not count) that one thread learns from in a CPU-second, in an epoch over Chinese reviews."""
+    seed_everything(seed)
+    train = chinese_reviews.load("train")
+    vocabulary = Vocabulary([characters(text) for text in train.texts], most=3_000)
+    rows = encoded(train.texts, characters, vocabulary, longest)
+    network = Reader(len(vocabulary))
+    adam = torch.optim.AdamW(network.parameters(), 1e-3)
+    tokens, said = 0, {"seed": seed}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with Stopwatch() as watch:
+            for ids, labels in Bucketed(rows, train.labels, batch, shuffle=True):
+                with torch.autocast("cpu", torch.bfloat16, enabled=fast_bf16()):
+                    logits = network(ids)
+                loss = F.cross_entropy(logits.float(), labels)
+                if not torch.isfinite(loss):
+                    raise NonFiniteLoss(f"the loss is {loss.item()}: try a lower rate")
+                adam.zero_grad()
+                loss.backward()
+                adam.step()
+                tokens += int((ids > 0).sum())
+    finally:
+        torch.set_num_threads(threads)
+    said |= {"tokens_per_cpu_second": round(tokens / watch.cpu), "loss_end": round(loss.item(), 3)}
+    print(f"  {said['tokens_per_cpu_second']:,} tokens per CPU-second")
+    return said
+
+
+# --------------------------------------------------------------------------------------------------------- the record
+ENTRIES: dict[str, Callable[[int], dict[str, float]]] = {
+    **{name: (lambda seed, task=task: race(task, seed)) for name, task in TASKS.items()},
+    "tokens": speed,
+}
+
+
+def machine() -> dict[str, Any]:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    cpu = names[0] if names else "unknown"
+    return {"cpu": cpu, "torch": torch.__version__, "threads": torch.get_num_threads(), "bf16": fast_bf16()}
+
+
+def settings(name: str) -> dict[str, Any]:
+    """What an entry's result depends on, besides the code."""
+    if name not in TASKS:
+        return {}
+    task = TASKS[name]
+    return {"labels": task.labels, "c": task.c, "road": vars(task.road)}
+
+
+def store(name: str, runs: Sequence[dict[str, float]], path: Path = RESULTS) -> None:
+    """Put an entry's runs in the place of its older ones; the other entries stay."""
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    stored[name] = {"date": datetime.date.today().isoformat(), "machine": machine(), **settings(name), "runs": runs}
+    path.parent.mkdir(exist_ok=True)
+    ordered = {key: stored[key] for key in ENTRIES if key in stored}
+    path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+
+
+def table(stored: dict[str, Any]) -> str:
+    """What is stored, mean ± standard deviation over the seeds."""
+    lines = []
+    for name, entry in stored.items():
+        lines.append(f"{name} ({len(entry['runs'])} seeds, {entry['machine']['cpu']})")
+        for key in (key for key in entry["runs"][0] if key != "seed"):
+            values = [run[key] for run in entry["runs"]]
+            lines.append(f"  {key:22} {np.mean(values):10.2f} ± {np.std(values, ddof=min(1, len(values) - 1)):.2f}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=ENTRIES, nargs="+", default=list(ENTRIES), help="entries to run")
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(os.cpu_count() or 1)
+    for name in arguments.only:
+        runs = []
+        for seed in range(arguments.seeds):
+            print(f"{name}, seed {seed}", flush=True)
+            runs.append(ENTRIES[name](seed))
+        store(name, runs)
+    print("\n" + table(json.loads(RESULTS.read_text(encoding="utf-8"))))
+
+
+if __name__ == "__main__":
+    main()
