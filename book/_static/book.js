@@ -22,6 +22,10 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container")) {
     reach.observe(box);
   }
+  // A wide formula scrolls, too, once it has been set.
+  window.MathJax?.startup?.promise?.then(() => {
+    for (const box of document.querySelectorAll("mjx-container[display]")) reach.observe(box);
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of document.querySelectorAll(".tool-menu[open]")) {
