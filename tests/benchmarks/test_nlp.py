@@ -1,4 +1,4 @@
-"""Reviews against the clock: every rival learns and answers, results are merged, and the bars are met."""
+"""Reviews against the clock: every rival learns and answers, and results are merged."""
 
 import json
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_all_rivals_learn_from_the_texts_outside_the_test(terms, labels, checkpo
     rivals = {"svm", "road", "road_alone"} | ({"scratch"} if terms == "characters" else set())
     for name in rivals:
         assert run[name] >= 90, name
-        assert min(run[f"{name}_cpu"], run[f"{name}_wall"]) >= 0
+    assert run["road_cpu"] > 0 and run["road_wall"] > 0
     assert run["lead"] == pytest.approx(run["road"] - run["svm"], abs=0.02)
     assert run["lead_low"] <= run["lead"] <= run["lead_high"]
 

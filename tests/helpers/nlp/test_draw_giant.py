@@ -7,12 +7,6 @@ import pytest
 from helpers.nlp import draw_giant
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
 def axes():
     return plt.gcf().axes
 

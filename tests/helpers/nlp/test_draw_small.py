@@ -8,12 +8,6 @@ from helpers.nlp import draw_small
 from helpers.studies import Study
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
 def axes():
     return plt.gcf().axes
 
