@@ -1,5 +1,5 @@
 // What the pages do: remember the language for the root page, keep the place within the page, close menus, let keys
-// reach what scrolls.
+// reach what scrolls, and play films again.
 document.addEventListener("DOMContentLoaded", () => {
   for (const link of document.querySelectorAll("a[data-language]")) {
     link.addEventListener("click", () => {
@@ -26,6 +26,30 @@ document.addEventListener("DOMContentLoaded", () => {
   window.MathJax?.startup?.promise?.then(() => {
     for (const box of document.querySelectorAll("mjx-container[display]")) reach.observe(box);
   });
+  // A film, an animated picture, plays once: start it when the reader gets there, and again on request. Only a new
+  // address makes browsers start anew.
+  const play = (film) => {
+    film.dataset.address ??= film.src;
+    film.dataset.plays = Number(film.dataset.plays ?? 0) + 1;
+    film.src = `${film.dataset.address}?${film.dataset.plays}`;
+  };
+  const arrival = new IntersectionObserver((places) => {
+    for (const { target: film, isIntersecting } of places) {
+      if (!isIntersecting) continue;
+      arrival.unobserve(film);
+      play(film);
+    }
+  }, { threshold: 0.8 });
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  for (const film of document.querySelectorAll("img.film")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "film-again";
+    button.textContent = document.documentElement.lang.startsWith("zh") ? "▶ 再播放一遍" : "▶ Play again";
+    button.addEventListener("click", () => play(film));
+    film.after(button);
+    if (!still) arrival.observe(film);
+  }
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of document.querySelectorAll(".tool-menu[open]")) {
