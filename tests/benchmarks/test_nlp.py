@@ -37,12 +37,30 @@ def checkpoint(tmp_path):
     return str(tmp_path)
 
 
+def test_a_road_may_read_several_frozen_layers_and_mix_in_what_learns_from_scratch(checkpoint):
+    road = nlp.Road(checkpoint, frozen=3, longest=16, epochs=0, layers=(1, 3), scratch_weight=1.0)
+    run = nlp.race(nlp.Task(Reviews, "characters", 1.0, None, road), seed=0)
+    assert run["road"] >= 90
+    assert run["road_wall"] >= run["road_alone_wall"]
+
+
+def test_the_means_of_the_layers_do_not_depend_on_the_batch(checkpoint):
+    encoder = BertModel.from_pretrained(checkpoint).eval()
+    ids = [[2, 7, 9, 3], [2, 11, 3], [2, 5, 6, 7, 8, 3]]
+    together = nlp.layer_means(encoder, ids, (1, 3))
+    assert together.shape == (3, 64)
+    for one, row in zip(ids, together, strict=True):
+        states = encoder(input_ids=torch.tensor([one]), output_hidden_states=True).hidden_states
+        np.testing.assert_allclose(row[:32], states[1].mean(1)[0].detach(), atol=0.03)
+        np.testing.assert_allclose(row[32:], states[3].mean(1)[0].detach(), atol=0.03)
+
+
 @pytest.mark.parametrize("terms", ["words", "characters"])
 @pytest.mark.parametrize("labels", [None, 80])
 def test_all_rivals_learn_from_the_texts_outside_the_test(terms, labels, checkpoint):
     road = nlp.Road(checkpoint, frozen=1, longest=16, epochs=8, lr=2e-3)
     run = nlp.race(nlp.Task(Reviews, terms, 1.0, labels, road), seed=0)
-    rivals = {"svm", "road", "road_alone"} | ({"scratch"} if terms == "characters" else set())
+    rivals = {"svm", "road", "road_alone"} | ({"scratch", "scratch_mixed"} if terms == "characters" else set())
     for name in rivals:
         assert run[name] >= 90, name
     assert run["road_cpu"] > 0 and run["road_wall"] > 0
