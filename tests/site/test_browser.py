@@ -156,6 +156,34 @@ def test_notebook_opens_in_colab_and_downloads(name: str, folder: str, address: 
     assert download.json()["nbformat"] == 4
 
 
+@pytest.mark.parametrize(("folder", "label"), [("en", "▶ Play again"), ("zh", "▶ 再播放一遍")])
+def test_a_film_starts_when_the_reader_gets_there_and_plays_again(
+    folder: str, label: str, address: str, open_browser: Open
+) -> None:
+    name = "notebooks/mbrl/01-models-planning-dyna"
+    page = open_browser(viewport=WIDE).open(f"{address}/{folder}/{name}.html")
+    film, button = page.locator("img.film").first, page.locator(".film-again").first
+    assert page.locator("img.film").count() == page.locator(".film-again").count() > 0
+    film.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('img.film').src.endsWith('?1')")
+    assert button.inner_text() == label
+    button.click()
+    assert (film.get_attribute("src") or "").endswith("?2")
+    page.wait_for_function("document.querySelector('img.film').complete")
+    assert film.evaluate("film => film.naturalWidth") > 0
+
+
+def test_a_film_waits_for_a_reader_who_wants_no_motion(address: str, open_browser: Open) -> None:
+    name = "notebooks/mbrl/01-models-planning-dyna"
+    page = open_browser(viewport=WIDE, reduced_motion="reduce").open(f"{address}/en/{name}.html")
+    film = page.locator("img.film").first
+    film.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    assert "?" not in (film.get_attribute("src") or "")
+    page.locator(".film-again").first.click()
+    assert (film.get_attribute("src") or "").endswith("?1")
+
+
 @pytest.mark.parametrize(("locale", "folder"), [("zh-CN", "zh"), ("zh-TW", "zh"), ("en-GB", "en"), ("fr-FR", "en")])
 def test_root_page_takes_the_browsers_language(locale: str, folder: str, address: str, open_browser: Open) -> None:
     page = open_browser(locale=locale).open(f"{address}/")

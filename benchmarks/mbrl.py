@@ -1,0 +1,151 @@
+"""Model-based agents against the clock: real steps and CPU-seconds until they can do it, one thread.
+
+    python benchmarks/mbrl.py                          # all entries, five seeds
+    python benchmarks/mbrl.py --only pets-pendulum --seeds 1
+
+An entry is a function of a seed that returns numbers; those that a bar is set for are named in `BARS`, and the table
+says of each whether its median over the seeds meets it. Random steps count as real steps. The seconds of exams
+(episodes from fixed starts, from which nothing is learned) are kept apart: a run's clock stands still meanwhile.
+Results: `benchmarks/results/mbrl.json`.
+
+To add an entry, write its function and give it a line in `ENTRIES` and, for each number with a bar, one in `BARS`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from aibook import recipes
+from helpers.mbrl.dynamics import Pendulum
+from helpers.mbrl.environments import make
+from helpers.training import Stopwatch, seed_everything
+
+RESULTS = Path(__file__).resolve().parent / "results" / "mbrl.json"
+PLANNING, PETS = "mbrl/02-planning-with-a-known-model", "mbrl/03-pets"
+Numbers = dict[str, float]
+
+
+class Bar(NamedTuple):
+    """What the median over the seeds is held against."""
+
+    sign: str  # ">=" or "<="
+    value: float
+
+    def met(self, value: float) -> bool:
+        return value >= self.value if self.sign == ">=" else value <= self.value
+
+
+# -------------------------------------------------------------------------------------------------------- the entries
+def planner(seed: int, starts: int = 20, sequences: int = 120) -> Numbers:
+    """Chapter 2's iCEM with the true dynamics on Pendulum-v1, from fixed starts, and CPU-milliseconds a step."""
+    chapter = recipes.load(PLANNING)
+    env, world = make(Pendulum.name, "box"), Pendulum()
+    search = chapter.planner("iCEM", 25, sequences, seed=seed)
+    returns, milliseconds = zip(*(chapter.episode(env, search, world, start) for start in range(starts)), strict=True)
+    return {"return": np.mean(returns), "worst": np.min(returns), "ms": np.mean(milliseconds)}
+
+
+def pets_cart_pole(seed: int, steps: int = 450, enough: float = 180) -> Numbers:
+    """PETS on the continuous cart-pole until an episode lasts `enough` steps."""
+    chapter = recipes.load(PETS)
+    with Stopwatch() as watch:  # everything: making the world, acting, learning, planning
+        run = chapter.pets(chapter.CART_POLE, chapter.Settings(), steps, seed, enough=enough)
+    best = max((total for _, total, _ in run.episodes), default=0.0)
+    return {"return": best, "steps": len(run.rewards), "cpu": watch.cpu, "gradient_steps": run.gradient_steps}
+
+
+def pets_pendulum(seed: int, exams: Sequence[int] = (100, 200, 300, 400, 600, 800), bar: float = -200) -> Numbers:
+    """PETS on Pendulum-v1 until the mean of ten episodes from fixed starts reaches the bar; `cpu` without exams."""
+    chapter = recipes.load(PETS)
+    settings = chapter.Settings(random_steps=100)
+    run = chapter.pets(chapter.PENDULUM, settings, exams[-1], seed, exams=exams, passed=bar)
+    n, (returns, cpu) = list(run.exams.items())[-1]
+    numbers = {"return": float(returns.mean()), "worst": float(returns.min()), "steps": n, "cpu": cpu}
+    return numbers | {"gradient_steps": run.gradient_steps}
+
+
+def ensemble(seed: int) -> Numbers:
+    """Evaluations of a member in a CPU-second (5 members, 2 layers of 128), and the share of the bare products."""
+    speed, limit = recipes.load(PETS).evaluations(repeats=600)
+    return {"evaluations": speed / 1e6, "limit": limit / 1e6, "share": 100 * speed / limit}
+
+
+# ---------------------------------------------------------------------------------------------------------- the table
+ENTRIES: dict[str, Callable[[int], Numbers]] = {
+    "planner": planner,
+    "pets-cart-pole": pets_cart_pole,
+    "pets-pendulum": pets_pendulum,
+    "ensemble": ensemble,
+}
+BARS: dict[str, dict[str, Bar]] = {
+    "planner": {"return": Bar(">=", -135), "ms": Bar("<=", 2)},
+    "pets-cart-pole": {"return": Bar(">=", 180), "steps": Bar("<=", 450), "cpu": Bar("<=", 10)},
+    "pets-pendulum": {"return": Bar(">=", -200), "steps": Bar("<=", 800), "cpu": Bar("<=", 30)},
+    "ensemble": {"evaluations": Bar(">=", 1.2)},
+}
+
+
+def machine() -> dict[str, Any]:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {"cpu": names[0] if names else "unknown", "torch": torch.__version__, "threads": torch.get_num_threads()}
+
+
+def run(name: str, seeds: Sequence[int]) -> list[Numbers]:
+    """One run of an entry for each seed, on one thread."""
+    runs, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for seed in seeds:
+            seed_everything(seed)
+            numbers = {key: round(float(value), 3) for key, value in ENTRIES[name](seed).items()}
+            print(f"{name}, seed {seed}: {numbers}", flush=True)
+            runs.append({"seed": seed, **numbers})
+    finally:
+        torch.set_num_threads(threads)
+    return runs
+
+
+def store(name: str, runs: Sequence[Numbers], path: Path = RESULTS) -> None:
+    """Put an entry's runs in the place of its older ones; the other entries stay."""
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    stored[name] = {"date": datetime.date.today().isoformat(), "machine": machine() | {"threads": 1}, "runs": runs}
+    path.parent.mkdir(exist_ok=True)
+    ordered = {key: stored[key] for key in ENTRIES if key in stored}
+    path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+
+
+def table(stored: dict[str, Any]) -> str:
+    """What is stored: median, least and largest over the seeds, the bar, and whether the median meets it."""
+    lines = []
+    for name, entry in stored.items():
+        lines.append(f"{name} ({len(entry['runs'])} seeds, {entry['machine']['cpu']})")
+        for key in (key for key in entry["runs"][0] if key != "seed"):
+            values = [run[key] for run in entry["runs"]]
+            bar, median = BARS.get(name, {}).get(key), float(np.median(values))
+            verdict = f"  {bar.sign} {bar.value:g}: {'met' if bar.met(median) else 'MISSED'}" if bar else ""
+            lines.append(f"  {key:16} {median:10.2f}  ({min(values):.2f} to {max(values):.2f}){verdict}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=ENTRIES, nargs="+", default=list(ENTRIES), help="entries to run")
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    for name in arguments.only:
+        store(name, run(name, range(arguments.seeds)))
+    print("\n" + table(json.loads(RESULTS.read_text(encoding="utf-8"))))
+
+
+if __name__ == "__main__":
+    main()

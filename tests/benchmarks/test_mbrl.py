@@ -1,0 +1,53 @@
+"""The benchmark of model-based agents: its entries measure what they say, and results are merged."""
+
+import json
+
+import pytest
+
+from benchmarks import mbrl
+
+
+def test_every_bar_is_for_a_number_of_an_entry():
+    assert set(mbrl.BARS) <= set(mbrl.ENTRIES)
+
+
+def test_the_planner_keeps_the_pendulum_up():
+    numbers = mbrl.planner(0, starts=2)
+    assert numbers["return"] >= -300 and numbers["worst"] <= numbers["return"] and numbers["ms"] > 0
+
+
+def test_pets_is_measured_until_an_episode_is_good_enough():
+    numbers = mbrl.pets_cart_pole(0, steps=120, enough=10)
+    assert numbers["return"] >= 10 and numbers["steps"] < 120 and numbers["cpu"] > 0
+    assert numbers["gradient_steps"] == 0  # a random episode of ten steps is easy
+    numbers = mbrl.pets_cart_pole(0, steps=60, enough=1_000)
+    assert numbers["steps"] == 60 and numbers["gradient_steps"] == 1_000
+
+
+def test_pets_is_measured_at_its_exams_and_ends_with_the_first_one_passed():
+    numbers = mbrl.pets_pendulum(0, exams=(100, 101), bar=-5_000)
+    assert numbers["steps"] == 100 and numbers["gradient_steps"] == 1_000
+    assert -2_000 < numbers["worst"] <= numbers["return"] < 0 and numbers["cpu"] > 0
+
+
+def test_the_ensemble_is_held_against_its_bare_products():
+    numbers = mbrl.ensemble(0)
+    assert numbers["share"] == pytest.approx(100 * numbers["evaluations"] / numbers["limit"])
+
+
+def test_an_entry_replaces_its_older_runs_and_leaves_the_others(tmp_path):
+    path = tmp_path / "results" / "mbrl.json"
+    mbrl.store("ensemble", [{"seed": 0, "evaluations": 1.0}], path)
+    mbrl.store("planner", [{"seed": 0, "return": -140.0}], path)
+    mbrl.store("ensemble", [{"seed": 0, "evaluations": 1.5}, {"seed": 1, "evaluations": 1.7}], path)
+    stored = json.loads(path.read_text())
+    assert list(stored) == ["planner", "ensemble"]  # in the order of the entries
+    text = mbrl.table(stored)
+    assert "1.60  (1.50 to 1.70)  >= 1.2: met" in text and ">= -135: MISSED" in text
+
+
+def test_the_stored_results_meet_the_bars():
+    stored = json.loads(mbrl.RESULTS.read_text(encoding="utf-8"))
+    for name in ("planner", "pets-cart-pole", "pets-pendulum", "ensemble"):
+        assert len(stored[name]["runs"]) >= 5
+        assert "MISSED" not in mbrl.table({name: stored[name]})
