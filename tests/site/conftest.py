@@ -76,7 +76,7 @@ def open_browser(browser: Browser) -> Iterator[Callable[..., Watched]]:
     contexts: list[BrowserContext] = []
 
     def new(**settings: object) -> Watched:
-        contexts.append(browser.new_context(reduced_motion="reduce", **settings))
+        contexts.append(browser.new_context(**{"reduced_motion": "reduce", **settings}))
         return Watched(contexts[-1])
 
     yield new

@@ -161,7 +161,7 @@ def test_a_film_starts_when_the_reader_gets_there_and_plays_again(
     folder: str, label: str, address: str, open_browser: Open
 ) -> None:
     name = "notebooks/mbrl/01-models-planning-dyna"
-    page = open_browser(viewport=WIDE).open(f"{address}/{folder}/{name}.html")
+    page = open_browser(viewport=WIDE, reduced_motion="no-preference").open(f"{address}/{folder}/{name}.html")
     film, button = page.locator("img.film").first, page.locator(".film-again").first
     assert page.locator("img.film").count() == page.locator(".film-again").count() > 0
     film.scroll_into_view_if_needed()
@@ -175,7 +175,7 @@ def test_a_film_starts_when_the_reader_gets_there_and_plays_again(
 
 def test_a_film_waits_for_a_reader_who_wants_no_motion(address: str, open_browser: Open) -> None:
     name = "notebooks/mbrl/01-models-planning-dyna"
-    page = open_browser(viewport=WIDE, reduced_motion="reduce").open(f"{address}/en/{name}.html")
+    page = open_browser(viewport=WIDE).open(f"{address}/en/{name}.html")
     film = page.locator("img.film").first
     film.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
