@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torchvision import ops
 
 from aibook import recipes
+from benchmarks._machine import machine
 from helpers.cv.backbone import Stem, Top, stem_features
 from helpers.cv.scoring import Detections, Score, score
 from helpers.cv.yolo import Batches, padded, pictures
@@ -251,7 +252,7 @@ class Race:
         Once all entries have the same seeds, the chapters' study is written.
         """
         names, data, test = list(names), self.pictures("final"), self.pictures("test")
-        head = {"machine": machine(), "budget_cpu_seconds": self.budget}
+        head = {"machine": machine(threads=1), "budget_cpu_seconds": self.budget}
         head |= {"pictures": len(data), "test_pictures": len(test)}
         head |= {"shown": [kept(test, i) for i in self.shown]} if self.shown else {}
         for seed in seeds:
@@ -369,13 +370,6 @@ def with_run(runs: list[dict], one: dict) -> list[dict]:
 def write(path: Path, value: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
-def machine() -> dict[str, Any]:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {"cpu": names[0] if names else "unknown", "torch": torch.__version__, "threads": 1, "bf16": fast_bf16()}
 
 
 def spread(runs: Sequence[dict], key: str) -> str:

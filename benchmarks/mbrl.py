@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from aibook import recipes
+from benchmarks._machine import machine
 from helpers.mbrl.dynamics import Pendulum
 from helpers.mbrl.environments import make
 from helpers.training import Stopwatch, seed_everything
@@ -93,13 +94,6 @@ BARS: dict[str, dict[str, Bar]] = {
 }
 
 
-def machine() -> dict[str, Any]:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {"cpu": names[0] if names else "unknown", "torch": torch.__version__, "threads": torch.get_num_threads()}
-
-
 def run(name: str, seeds: Sequence[int]) -> list[Numbers]:
     """One run of an entry for each seed, on one thread."""
     runs, threads = [], torch.get_num_threads()
@@ -118,7 +112,7 @@ def run(name: str, seeds: Sequence[int]) -> list[Numbers]:
 def store(name: str, runs: Sequence[Numbers], path: Path = RESULTS) -> None:
     """Put an entry's runs in the place of its older ones; the other entries stay."""
     stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    stored[name] = {"date": datetime.date.today().isoformat(), "machine": machine() | {"threads": 1}, "runs": runs}
+    stored[name] = {"date": datetime.date.today().isoformat(), "machine": machine(threads=1), "runs": runs}
     path.parent.mkdir(exist_ok=True)
     ordered = {key: stored[key] for key in ENTRIES if key in stored}
     path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from aibook import recipes
+from benchmarks._machine import machine
 from helpers.data import chinese_reviews, movie_snippets
 from helpers.data.labelled_texts import LabelledTexts
 from helpers.nlp import tuning
@@ -248,14 +249,6 @@ ENTRIES: dict[str, Callable[[int], dict[str, float]]] = {
     **{name: (lambda seed, task=task: race(task, seed)) for name, task in TASKS.items()},
     "tokens": speed,
 }
-
-
-def machine() -> dict[str, Any]:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cpu = names[0] if names else "unknown"
-    return {"cpu": cpu, "torch": torch.__version__, "threads": torch.get_num_threads(), "bf16": fast_bf16()}
 
 
 def settings(name: str) -> dict[str, Any]:
