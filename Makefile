@@ -28,7 +28,7 @@ book: site-environment  ## build the book in both languages (executes what is st
 	@if ! $(BIN)/aibook run --list-stale; then $(MAKE) --no-print-directory environment && $(BIN)/aibook run; fi
 	@$(BIN)/aibook site
 
-test: environment  ## pass every test, the notebooks in their `smoke` profile (under 12 minutes)
+test: environment  ## pass every test, the notebooks in their `smoke` profile (about 15 minutes)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 verify: environment  ## execute the whole book in `laptop` from nothing and hold each record against its band
