@@ -91,3 +91,21 @@ def test_an_entry_replaces_its_older_runs_and_leaves_the_others(tmp_path):
     assert list(stored) == ["english", "tokens"] and stored["english"]["road"]["encoder"] == "minilm"
     assert stored["tokens"]["runs"] == [{"seed": 0, "tokens_per_cpu_second": 2}]
     assert "tokens_per_cpu_second" in nlp.table(stored)
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "least"),
+    [
+        ("chinese", "scratch", 85.3),
+        ("chinese", "road", 87.0),
+        ("chinese-1000", "road", 83.5),
+        ("english", "road", 86.5),
+        ("english-1000", "road", 80.0),
+        ("tokens", "tokens_per_cpu_second", 50_000),
+    ],
+)
+def test_the_stored_results_meet_the_bars(entry, key, least):
+    runs = json.loads(nlp.RESULTS.read_text(encoding="utf-8"))[entry]["runs"]
+    assert len(runs) >= 3 and np.mean([run[key] for run in runs]) >= least
+    if seconds := nlp.TASKS[entry].seconds if entry in nlp.TASKS else None:
+        assert max(run["road_wall"] for run in runs) <= seconds
