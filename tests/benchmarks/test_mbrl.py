@@ -30,6 +30,14 @@ def test_pets_is_measured_at_its_exams_and_ends_with_the_first_one_passed():
     assert -2_000 < numbers["worst"] <= numbers["return"] < 0 and numbers["cpu"] > 0
 
 
+def test_mbpo_and_its_rivals_are_measured_until_the_bar_or_for_their_whole_budget():
+    numbers = mbrl.mbpo_pendulum(0, steps=60, alone=100)  # all random: nobody gets there
+    assert numbers["steps"] == numbers["sac10_steps"] == 50 and numbers["sac_steps"] == 100
+    assert all(
+        -2_000 < numbers[f"{rival}return"] < -200 < 0 < numbers[f"{rival}cpu"] for rival in ("", "sac10_", "sac_")
+    )
+
+
 def test_the_ensemble_is_held_against_its_bare_products():
     numbers = mbrl.ensemble(0)
     assert numbers["share"] == pytest.approx(100 * numbers["evaluations"] / numbers["limit"])
@@ -48,6 +56,6 @@ def test_an_entry_replaces_its_older_runs_and_leaves_the_others(tmp_path):
 
 def test_the_stored_results_meet_the_bars():
     stored = json.loads(mbrl.RESULTS.read_text(encoding="utf-8"))
-    for name in ("planner", "pets-cart-pole", "pets-pendulum", "ensemble"):
+    for name in ("planner", "pets-cart-pole", "pets-pendulum", "mbpo-pendulum", "ensemble"):
         assert len(stored[name]["runs"]) >= 5
         assert "MISSED" not in mbrl.table({name: stored[name]})
