@@ -115,7 +115,7 @@ def curves(runs: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]], bar: floa
     return axes
 
 
-def ladder(rows: Mapping[str, Sequence[float]], label: str, line: float | None = None, mark: str = "") -> Axes:
+def ladder(rows: Mapping[str, Sequence[float]], label: str) -> Axes:
     """One row of dots, a seed each, and a bar at their median for every name."""
     _, ax = plt.subplots(figsize=(7, 0.36 * len(rows) + 0.9))
     for y, values in enumerate(rows.values()):
@@ -123,9 +123,6 @@ def ladder(rows: Mapping[str, Sequence[float]], label: str, line: float | None =
         beside = y + np.linspace(-0.2, 0.2, len(values))  # equal ones side by side
         ax.scatter(np.sort(values), beside, s=22, color=colour, alpha=0.65, zorder=3)
         ax.plot([np.median(values)] * 2, [y - 0.33, y + 0.33], color=colour, linewidth=2.4)
-    if line is not None:
-        ax.axvline(line, color="0.5", linestyle="--", linewidth=1, label=mark)
-        ax.legend(loc="best", fontsize=8)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
