@@ -28,8 +28,9 @@ book: site-environment  ## build the book in both languages (executes what is st
 	@if ! $(BIN)/aibook run --list-stale; then $(MAKE) --no-print-directory environment && $(BIN)/aibook run; fi
 	@$(BIN)/aibook site
 
+# One thread each: two workers whose torch takes two threads wait for each other on two cores.
 test: environment  ## pass every test, the notebooks in their `smoke` profile (about 15 minutes)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 verify: environment  ## execute the whole book in `laptop` from nothing and hold each record against its band
 	@$(BIN)/python -m pytest -m verify

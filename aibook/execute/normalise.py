@@ -115,10 +115,10 @@ def _output(output: NotebookNode, count: int | None, scratch: Path | None) -> No
 
 
 def _last_bars(text: str) -> str:
-    """Each line as it stood at its end, without a progress bar's times."""
+    """Each line as it stood at its end, without a progress bar's times; a bar that was wiped away is not there."""
     lines = []
     for line in CURSOR_MOVES.sub("", text).split("\n"):
-        drawn = [part for part in line.split("\r") if part.strip()]
+        drawn = [part for part in line.split("\r") if part]
         lines.append(BAR_TIMES.sub("", drawn[-1]).rstrip() if drawn and "\r" in line else line)
     return "\n".join(lines)
 

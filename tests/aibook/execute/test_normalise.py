@@ -33,6 +33,7 @@ def shown(mime, content):
         ("a\nb\n", "a\nb\n"),
         ("\r 0%|  | 0/2 [00:00<?, ?it/s]\r100%|██| 2/2 [00:01<00:00, 85.3it/s]\n", "100%|██| 2/2\n"),
         ("\r 50%|█ | 1/2 [00:00<?, ?it/s]\r100%|██| 2/2 [01:02:03<00:00, 85.3it/s]", "100%|██| 2/2"),
+        ("\r 88%|██| 7/8 [00:00<00:00, 9B/s]\r                   \rloaded", "loaded"),
         ("before\nEpoch 0\rEpoch 1\r\nafter [1:2<3]", "before\nEpoch 1\nafter [1:2<3]"),
         ("\x1b[A\x1b[1mbold\x1b[0m", "\x1b[1mbold\x1b[0m"),
         ("<function f at 0x7f3a5c0d1e50>", "<function f>"),
@@ -46,6 +47,11 @@ def shown(mime, content):
 def test_texts(printed, kept):
     (output,) = outputs(stream(printed))
     assert output.text == kept
+
+
+def test_a_bar_that_was_wiped_away_leaves_no_output():
+    wiped = stream("\rdata:   0%|  | 0/8\rdata:  88%|██| 7/8 [00:00<00:00]\r                 \r", "stderr")
+    assert outputs(wiped) == []
 
 
 def test_the_scratch_folder_is_the_place_where_it_ran(tmp_path):
