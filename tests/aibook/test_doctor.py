@@ -111,3 +111,11 @@ def test_no_torch_is_loaded_for_it():
     program = "import sys; from aibook import doctor; doctor.findings(); print({'torch', 'numpy'} & sys.modules.keys())"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"
+
+
+def test_a_python_that_the_sandbox_cannot_read_is_told_apart(monkeypatch):
+    from aibook.labs import sandbox
+
+    monkeypatch.setattr(sandbox, "probe", lambda: "setpriv: failed to execute python: Permission denied")
+    finding = doctor.sandbox()
+    assert not finding.ok and "chmod -R a+rX" in finding.remedy
