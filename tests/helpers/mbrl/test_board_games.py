@@ -1,4 +1,4 @@
-"""Board games: rules checked by hand and by counting, and a perfect player that no search in plain Python can refute."""
+"""Board games: rules checked by hand and by counting, and a perfect player that plain minimax agrees with."""
 
 from functools import cache
 

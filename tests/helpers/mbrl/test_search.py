@@ -1,4 +1,4 @@
-"""The tree search: the same trees as mctx's, and as a slow one in plain Python; what it promises, and what it refuses."""
+"""The tree search: the same trees as mctx, and as a slow search in plain Python; its promises and refusals."""
 
 import json
 import math
