@@ -38,6 +38,16 @@ def test_mbpo_and_its_rivals_are_measured_until_the_bar_or_for_their_whole_budge
     )
 
 
+def test_the_latent_planner_and_its_rivals_are_measured_after_the_same_real_steps():
+    numbers = mbrl.latent_pendulum(0, steps=210)
+    assert (
+        numbers["steps"] == 210 and numbers["gradient_steps"] == 205
+    )  # 200 after the random steps, then one every other step
+    assert numbers["ahead"] == pytest.approx(numbers["return"] - numbers["sac_return"])
+    assert all(-2_000 < numbers[f"{rival}return"] < 0 < numbers[f"{rival}cpu"] for rival in ("", "sac_", "sac3_"))
+    assert numbers["sac3_return"] != numbers["sac_return"]
+
+
 def test_the_ensemble_is_held_against_its_bare_products():
     numbers = mbrl.ensemble(0)
     assert numbers["share"] == pytest.approx(100 * numbers["evaluations"] / numbers["limit"])
@@ -56,6 +66,6 @@ def test_an_entry_replaces_its_older_runs_and_leaves_the_others(tmp_path):
 
 def test_the_stored_results_meet_the_bars():
     stored = json.loads(mbrl.RESULTS.read_text(encoding="utf-8"))
-    for name in ("planner", "pets-cart-pole", "pets-pendulum", "mbpo-pendulum", "ensemble"):
+    for name in ("planner", "pets-cart-pole", "pets-pendulum", "mbpo-pendulum", "latent-pendulum", "ensemble"):
         assert len(stored[name]["runs"]) >= 5
         assert "MISSED" not in mbrl.table({name: stored[name]})
