@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+from pybtex.backends.plaintext import Backend
 from pybtex.database import Entry, parse_file
 from pybtex.richtext import Text
 
@@ -90,6 +91,7 @@ def _full_name(person) -> str:
     return " ".join(filter(None, [given, _plain(" ".join(person.prelast_names + person.last_names))]))
 
 
+@cache
 def _plain(latex: str) -> str:
     """LaTeX of a bibliography entry as text."""
-    return Text.from_latex(latex).render_as("text")
+    return Text.from_latex(latex).render(Backend())  # `render_as("text")` reads every package's metadata each time
