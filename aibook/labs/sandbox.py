@@ -229,7 +229,10 @@ def bubblewrap(files: Mapping[str, Path], environment: Mapping[str, str], limits
 def probe() -> str:
     """Run a sandbox; empty if this Python works in it, otherwise what went wrong."""
     quick = replace(Limits(), wall_seconds=30)
-    program = "import ctypes, os; print(os.getuid(), os.listdir('/tmp'), flush=True)"
+    own = {
+        path.parts[2] for path in map(Path, _pythons()) if path.parts[1] == "tmp"
+    }  # this Python, should it live there
+    program = f"import ctypes, os; print(os.getuid(), sorted({{*os.listdir('/tmp')}} - {own!r}), flush=True)"
     try:
         with Sandbox([sys.executable, "-c", program], limits=quick) as box:
             said = box.stdout.read().decode()

@@ -17,6 +17,13 @@ ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-
 ARGUMENTS += " --disable-component-update --disable-sync"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of each worker builds the whole site, or waits for the one that does."""
+    for item in items:
+        if "address" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(1_200))
+
+
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """Where the site is served. `aibook site` holds a lock, so that workers wait for the first one's build."""
