@@ -11,7 +11,8 @@ from aibook.labs.sandbox import Limits
 from aibook.labs.student import Boxed, CallLimits, StudentError, Trusted, stage
 
 boxes = pytest.mark.skipif(shutil.which("bwrap") is None or bool(sandbox.probe()), reason="no sandbox here")
-SHORT = CallLimits(cpu_seconds=1, wall_seconds=5)
+SHORT = CallLimits(cpu_seconds=1, wall_seconds=5)  # for calls that are to be cut
+LONG = CallLimits(cpu_seconds=30, wall_seconds=90)  # for the others, on a machine that may be busy
 CELLS = """
 import numpy as np
 
@@ -75,7 +76,7 @@ def boxed(staged):
 
     def start(*sources, **more):
         cells = [(number, source) for number, source in enumerate(sources)]
-        opened.append(Boxed(cells, staged=staged, call_limits=SHORT, limits=Limits(memory_mb=500), **more))
+        opened.append(Boxed(cells, staged=staged, call_limits=LONG, limits=Limits(memory_mb=500), **more))
         return opened[-1]
 
     yield start
@@ -151,7 +152,7 @@ def test_a_call_that_does_not_end_costs_only_itself(boxed):
     box = boxed("import time\ndef spin():\n    while True: pass\ndef sleep(): time.sleep(99)\ndef a(): return 1")
     for name in ("spin", "sleep"):
         with pytest.raises(StudentError) as caught:
-            box.call(name)
+            box.call(name, limits=SHORT)
         assert caught.value.kind == "time"
         assert box.call("a") == 1
 
@@ -160,7 +161,7 @@ def test_a_call_that_does_not_end_costs_only_itself(boxed):
 def test_too_much_memory_costs_only_the_call(boxed):
     box = boxed("def fill(): return len(bytearray(b'x') * 2_000_000_000)\ndef a(): return 1")
     with pytest.raises(StudentError) as caught:
-        box.call("fill", limits=CallLimits(20, 30))
+        box.call("fill", limits=LONG)
     assert caught.value.kind == "memory"
     assert box.call("a") == 1
 
@@ -223,5 +224,5 @@ def test_what_is_printed_is_bounded_and_kept_in_part(boxed):
     box = boxed("def speak():\n    print('hello'); return 1\ndef flood():\n    while True: print('x' * 10_000)")
     assert box.call("speak") == 1
     with pytest.raises(StudentError) as caught:
-        box.call("flood", limits=CallLimits(20, 30))
+        box.call("flood", limits=LONG)
     assert caught.value.kind == "output"
