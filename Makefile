@@ -28,12 +28,13 @@ book: site-environment  ## build the book in both languages (executes what is st
 	@if ! $(BIN)/aibook run --list-stale; then $(MAKE) --no-print-directory environment && $(BIN)/aibook run; fi
 	@$(BIN)/aibook site
 
-# One thread each: two workers whose torch takes two threads wait for each other on two cores.
+# One thread each: two workers whose torch takes two threads wait for each other on two cores. In `verify` the notebooks
+# in Colab's packages and those in the book's own (two at once) share the cores.
 test: environment  ## pass every test, the notebooks in their `smoke` profile (about 15 minutes)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 verify: environment  ## execute the whole book in `laptop` from nothing and hold each record against its band
-	@$(BIN)/python -m pytest -m verify
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m verify -n 2 --dist loadfile
 
 serve: site-environment  ## show the built book in a browser
 	@$(BIN)/aibook serve

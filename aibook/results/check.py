@@ -24,8 +24,11 @@ def problems(book: Iterable[Results]) -> list[str]:
     return found
 
 
-def outside(results: Results, records: dict[str, Record]) -> list[str]:
-    """Those of `records` (the notebook's own, or of a new execution) that are not where their band says."""
+def outside(results: Results, records: dict[str, Record], *, slack: float = 1.0) -> list[str]:
+    """Those of `records` (the notebook's own, or of a new execution) that are not where their band says.
+
+    slack: times the half-width of each band.
+    """
     found = []
     for name, entry in results.expected.items():
         if name not in records:
@@ -36,7 +39,7 @@ def outside(results: Results, records: dict[str, Record]) -> list[str]:
         record, (low, high) = records[name], entry["band"]
         if not record.banded:
             found.append(f"{results.notebook}: {name} is a time or a curve, and has a band; take the band out")
-        elif not low <= record.value <= high:
+        elif abs(record.value - (low + high) / 2) > slack * (high - low) / 2 + 1e-9 * abs(high):
             value = f"{record.value} {record.unit}".strip()
             found.append(
                 f"{results.notebook}: {name} = {value} is outside its band [{low}, {high}]; "

@@ -1,9 +1,13 @@
 """`make verify`: the whole book executed from nothing in `laptop`, each record held against its band."""
 
+import warnings
+
 import pytest
+from scipy.stats import binom
 
 from aibook import house, recordbook
 from aibook.execute.command import main
+from aibook.results.bands import CONFIDENCE
 from aibook.results.check import outside
 from aibook.results.collect import collect
 
@@ -15,8 +19,15 @@ def test_the_book_executed_anew_lies_in_its_bands(tmp_path):
     assert book, "the book has no notebooks"
     assert main([], everything=True, into=tmp_path) == 0, "a notebook failed; see above for its cell and traceback"
     fresh = {results.notebook: recordbook.read(tmp_path / f"{results.notebook}.ipynb") for results in book}
+    # Another processor may act as another seed, which leaves a band in 1 of 100 records by its very rule. So no record
+    # may be twice as far out as its band, and no more may be outside than chance explains (1 in 1,000 books).
+    far = [problem for results in book for problem in outside(results, fresh[results.notebook], slack=2)]
+    assert not far, "\n".join(far)
     found = [problem for results in book for problem in outside(results, fresh[results.notebook])]
-    assert not found, "\n".join(found)
+    held = sum("band" in entry for results in book for entry in results.expected.values())
+    assert len(found) <= binom.isf(0.001, held, 1 - CONFIDENCE), "\n".join(found)
+    if found:
+        warnings.warn(f"{len(found)} of {held} records just outside their bands:\n" + "\n".join(found), stacklevel=1)
     # Else a book without bands would pass.
     unbanded = [
         f"{results.notebook}: {name}"

@@ -1,16 +1,14 @@
 """A notebook in a sandbox that can only be called: what it answers, and what it costs when it misbehaves."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from aibook.labs import sandbox
 from aibook.labs.sandbox import Limits
 from aibook.labs.student import Boxed, CallLimits, StudentError, Trusted, stage
+from tests.aibook.labs import boxes
 
-boxes = pytest.mark.skipif(shutil.which("bwrap") is None or bool(sandbox.probe()), reason="no sandbox here")
 SHORT = CallLimits(cpu_seconds=1, wall_seconds=5)  # for calls that are to be cut
 LONG = CallLimits(cpu_seconds=30, wall_seconds=90)  # for the others, on a machine that may be busy
 CELLS = """
@@ -84,7 +82,7 @@ def boxed(staged):
         box.close()
 
 
-@pytest.fixture(params=["trusted", pytest.param("boxed", marks=boxes)])
+@pytest.fixture(params=["trusted", pytest.param("boxed", marks=boxes.needed)])
 def student(request):
     if request.param == "trusted":
         return Trusted(namespace())
@@ -132,7 +130,7 @@ def test_an_iterable_without_end_is_cut(student):
     assert caught.value.kind == "endless"
 
 
-@boxes
+@boxes.needed
 def test_a_cell_that_fails_costs_only_itself(boxed):
     box = boxed("def a(): return 1", "def b(:", "%matplotlib inline\n!ls\nc = 3", "1 / 0", "def d(): return c")
     assert (box.call("a"), box.call("d")) == (1, 3)
@@ -140,14 +138,14 @@ def test_a_cell_that_fails_costs_only_itself(boxed):
     assert "SyntaxError" in box.problems[1].text[0] and "<cell 4>, line 1" in box.problems[3].text[0]
 
 
-@boxes
+@boxes.needed
 def test_a_cell_that_ends_the_process_is_left_out(boxed):
     box = boxed("def a(): return 1", "import os\nos._exit(0)", "def b(): return 2")
     assert (box.call("a"), box.call("b")) == (1, 2)
     assert box.problems[1].kind == "ended" and box.starts == 2
 
 
-@boxes
+@boxes.needed
 def test_a_call_that_does_not_end_costs_only_itself(boxed):
     box = boxed("import time\ndef spin():\n    while True: pass\ndef sleep(): time.sleep(99)\ndef a(): return 1")
     for name in ("spin", "sleep"):
@@ -157,7 +155,7 @@ def test_a_call_that_does_not_end_costs_only_itself(boxed):
         assert box.call("a") == 1
 
 
-@boxes
+@boxes.needed
 def test_too_much_memory_costs_only_the_call(boxed):
     box = boxed("def fill(): return len(bytearray(b'x') * 2_000_000_000)\ndef a(): return 1")
     with pytest.raises(StudentError) as caught:
@@ -166,7 +164,7 @@ def test_too_much_memory_costs_only_the_call(boxed):
     assert box.call("a") == 1
 
 
-@boxes
+@boxes.needed
 def test_the_other_end_is_never_believed(boxed):
     forged = """
 import gc, sys
@@ -194,7 +192,7 @@ def a(): return 1
         assert box.call("a") == 1  # asked of a new sandbox
 
 
-@boxes
+@boxes.needed
 def test_what_the_notebook_replaces_is_replaced_in_its_own_process_alone(boxed):
     prints = "import builtins\nbuiltins.print = builtins.sorted = lambda *a, **k: True\ndef a(): return 1"
     assert boxed(prints).call("a") == 1
@@ -204,7 +202,7 @@ def test_what_the_notebook_replaces_is_replaced_in_its_own_process_alone(boxed):
     assert boxed("def a(): return 1").call("a") == 1
 
 
-@boxes
+@boxes.needed
 def test_inside_are_the_books_helpers_and_the_given_names_and_nothing_else(boxed, monkeypatch):
     monkeypatch.setenv("SECRET_SEED", "7")
     sources = (
@@ -219,7 +217,7 @@ def test_inside_are_the_books_helpers_and_the_given_names_and_nothing_else(boxed
     ]
 
 
-@boxes
+@boxes.needed
 def test_what_is_printed_is_bounded_and_kept_in_part(boxed):
     box = boxed("def speak():\n    print('hello'); return 1\ndef flood():\n    while True: print('x' * 10_000)")
     assert box.call("speak") == 1
