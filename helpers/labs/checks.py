@@ -1,11 +1,21 @@
 """The machinery of a lab's visible checks.
 
+    lab = Lab()
+
+    @lab.task("one-cycle", 3, ["one_cycle"], "`one_cycle(step, …)` rises …", "`one_cycle(step, …)` 先上升……")
+    def _(one_cycle):
+        expect(…)
+
+    check = lab.check  # in the notebook: check("one-cycle")
+
 A check is a plain function that takes what the student wrote and calls `expect` for each property. The first property
 that fails stops the cell with a message of two lines, English and Chinese, in place of a traceback.
 """
 
-from collections.abc import Callable
-from functools import wraps
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -87,30 +97,82 @@ def expect_close(
     )
 
 
-def task(number: int, todo: str, todo_zh: str) -> Callable:
-    """Decorate a check: unwritten solutions get `todo`, the student's own exceptions a hint, success a line.
+@dataclass(frozen=True)
+class Task:
+    """A task: its points, the names that the student writes, what to write in both languages, and its check."""
 
-    `todo` says what to write, in English; `todo_zh` the same in Chinese.
-    """
+    points: float
+    names: tuple[str, ...]
+    todo: tuple[str, str]
+    check: Callable
 
-    def decorate(check: Callable) -> Callable:
-        @wraps(check)
-        def run(*solutions) -> None:
-            try:
-                check(*solutions)
-            except NotImplementedError:
-                raise NotWrittenYet(
-                    f"Task {number} is still to be written: {todo}", f"任务 {number} 尚未完成：{todo_zh}"
-                ) from None
-            except LabMessage:
-                raise
-            except Exception as error:
-                raise CheckFailed(
-                    f"Task {number}: your code raised {type(error).__name__}: {error}",
-                    f"任务 {number}：你的代码抛出了异常 {type(error).__name__}（错误信息见上一行）。",
-                ) from error
-            print(f"✓ Task {number}: all visible checks pass.  任务 {number}：可见检查全部通过。")
 
-        return run
+class Lab:
+    """The tasks of one lab, in order, and which of them pass their visible checks."""
 
-    return decorate
+    def __init__(self) -> None:
+        self.tasks: dict[str, Task] = {}
+        self.earned: dict[str, float] = {}
+
+    def task(self, name: str, points: float, names: Sequence[str], todo: str, todo_zh: str) -> Callable:
+        """Decorate a check, which gets what the notebook calls `names`; `todo` says what to write.
+
+        The check of a task that asks for a performance returns the share of the points that is reached, 0 to 1.
+        """
+
+        def add(check: Callable) -> Callable:
+            self.tasks[name] = Task(points, tuple(names), (todo, todo_zh), check)
+            return check
+
+        return add
+
+    def check(self, name: str, **given) -> None:
+        """Run a task's visible checks on what the calling notebook defines; print the points so far.
+
+        given: what to check instead of the notebook's names.
+
+        Raises LabMessage: what is still wrong, or still to be written.
+        """
+        if name not in self.tasks:
+            near = difflib.get_close_matches(name, self.tasks, 1) or list(self.tasks)
+            raise CheckFailed(
+                f"There is no task {name!r}. Did you mean {' or '.join(map(repr, near))}?",
+                f"没有名为 {name!r} 的任务。你是否要找 {'、'.join(map(repr, near))}？",
+            )
+        self.earned.pop(name, None)
+        task = self.tasks[name]
+        share = _run(name, task, {**sys._getframe(1).f_globals, **given})
+        self.earned[name] = (1.0 if share is None else min(1.0, max(0.0, float(share)))) * task.points
+        if self.earned[name] == task.points:
+            print(f"✓ {name}: all visible checks pass.  可见检查全部通过。\n{self.bar()}")
+        else:
+            points = f"{self.earned[name]:.1f} / {task.points:g}"
+            print(f"◐ {name}: {points} points, as far as can be seen here.  目前可得 {points} 分。\n{self.bar()}")
+
+    def bar(self) -> str:
+        """The points of the tasks whose visible checks pass, out of all that are checked."""
+        earned = sum(self.earned.values())
+        possible = sum(task.points for task in self.tasks.values())
+        filled = round(20 * earned / possible)
+        return f"{'█' * filled}{'░' * (20 - filled)} {round(earned, 1):g} / {possible:g}"
+
+
+def _run(name: str, task: Task, names: dict) -> float | None:
+    """Call the check; whatever goes wrong becomes a message."""
+    todo = NotWrittenYet(f"{name} is still to be written: {task.todo[0]}", f"{name} 尚未完成：{task.todo[1]}")
+    if missing := [wanted for wanted in task.names if wanted not in names]:
+        raise CheckFailed(
+            f"{name}: your notebook defines no `{missing[0]}`. Run the cell above; if you renamed it, name it back.",
+            f"{name}：笔记本没有定义 `{missing[0]}`。请运行上面的单元；如果改过名字，请改回来。",
+        )
+    try:
+        return task.check(*[names[wanted] for wanted in task.names])
+    except NotImplementedError:
+        raise todo from None
+    except LabMessage:
+        raise
+    except Exception as error:
+        raise CheckFailed(
+            f"{name}: your code raised {type(error).__name__}: {error}",
+            f"{name}：你的代码抛出了异常 {type(error).__name__}（错误信息见上一行）。",
+        ) from error
