@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,11 +26,12 @@ import torch
 
 from aibook import recipes
 from benchmarks._machine import machine
-from helpers.mbrl.dynamics import Pendulum
+from helpers.mbrl.dynamics import Pendulum, wrapped
 from helpers.mbrl.environments import make
 from helpers.training import Stopwatch, seed_everything
 
 RESULTS = Path(__file__).resolve().parent / "results" / "mbrl.json"
+DYNA = "mbrl/01-models-planning-dyna"
 PLANNING, PETS = "mbrl/02-planning-with-a-known-model", "mbrl/03-pets"
 MBPO, WORLD_MODELS = "mbrl/04-mbpo", "mbrl/05-world-models"
 Numbers = dict[str, float]
@@ -53,6 +55,57 @@ def planner(seed: int, starts: int = 20, sequences: int = 120) -> Numbers:
     search = chapter.planner("iCEM", 25, sequences, seed=seed)
     returns, milliseconds = zip(*(chapter.episode(env, search, world, start) for start in range(starts)), strict=True)
     return {"return": np.mean(returns), "worst": np.min(returns), "ms": np.mean(milliseconds)}
+
+
+def mppi_library(seed: int, starts: int = 20, horizon: int = 15, samples: int = 1_000) -> Numbers:
+    """pytorch_mppi with the same dynamics, from the same starts: `pip install pytorch-mppi`, it is not in the lock."""
+    try:
+        from pytorch_mppi import MPPI
+    except ImportError:
+        raise SystemExit("the entry mppi-library needs pytorch_mppi, not in the lock: pip install it") from None
+    torch.manual_seed(seed)
+    env, world, returns, milliseconds = make(Pendulum.name, "box"), Pendulum(), [], []
+
+    def dynamics(state: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        return torch.stack(world.advance(state.unbind(-1), action[..., 0].clamp(-2, 2)), -1)
+
+    def cost(state: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        return wrapped(state[..., 0]) ** 2 + 0.1 * state[..., 1] ** 2 + 0.001 * action[..., 0] ** 2
+
+    sigma, bound = torch.tensor(10.0), torch.tensor(2.0)  # the noise of the library's own example on this environment
+    for start in range(starts):
+        library = MPPI(dynamics, cost, 2, sigma, samples, horizon, lambda_=1.0, u_min=-bound, u_max=bound)
+        (_, _), total, cut = env.reset(seed=start), 0.0, False
+        with Stopwatch() as watch:
+            for steps in itertools.count(1):  # noqa: B007
+                state = torch.tensor(env.unwrapped.state, dtype=torch.float32)
+                _, reward, _, cut, _ = env.step(library.command(state).numpy())
+                total += reward
+                if cut:
+                    break
+        returns.append(total)
+        milliseconds.append(1e3 * watch.cpu / steps)
+    return {"return": np.mean(returns), "worst": np.min(returns), "ms": np.mean(milliseconds)}
+
+
+def dyna_maze(seed: int, repeats: int = 20, most: int = 30_000) -> Numbers:
+    """Real steps of Q-learning, and of Dyna-Q with 50 planning steps, until the maze's policy is worth 90 of 100.
+
+    Means over `repeats` agents; `saving` is their ratio. An agent that never gets there stands with all its steps.
+    """
+    chapter, world, gamma = recipes.load(DYNA), make("DynaMaze-v0", "discrete"), 0.95
+    P, R = chapter.tables(world)
+    score, numbers = chapter.judge(P, R, chapter.starts(world), gamma), {}
+    rivals = {"q": chapter.QLearning, "dyna": lambda *size, **how: chapter.DynaQ(*size, 50, memory=None, **how)}
+    for rival, kind in rivals.items():
+        with Stopwatch() as watch:
+            agents = [kind(*R.shape, gamma=gamma, seed=1_000 * seed + j) for j in range(repeats)]
+            runs = [
+                chapter.train(agent, make("DynaMaze-v0", "discrete"), most, j, score, every=10, target=90)
+                for j, agent in enumerate(agents)
+            ]
+        numbers |= {f"{rival}_steps": np.mean([run.reached or most for run in runs]), f"{rival}_cpu": watch.cpu}
+    return {"saving": numbers["q_steps"] / numbers["dyna_steps"], **numbers}
 
 
 def pets_cart_pole(seed: int, steps: int = 450, enough: float = 180) -> Numbers:
@@ -113,7 +166,9 @@ def ensemble(seed: int) -> Numbers:
 
 # ---------------------------------------------------------------------------------------------------------- the table
 ENTRIES: dict[str, Callable[[int], Numbers]] = {
+    "dyna-maze": dyna_maze,
     "planner": planner,
+    "mppi-library": mppi_library,
     "pets-cart-pole": pets_cart_pole,
     "pets-pendulum": pets_pendulum,
     "mbpo-pendulum": mbpo_pendulum,
@@ -121,6 +176,7 @@ ENTRIES: dict[str, Callable[[int], Numbers]] = {
     "ensemble": ensemble,
 }
 BARS: dict[str, dict[str, Bar]] = {
+    "dyna-maze": {"saving": Bar(">=", 5)},
     "planner": {"return": Bar(">=", -135), "ms": Bar("<=", 2)},
     "pets-cart-pole": {"return": Bar(">=", 180), "steps": Bar("<=", 450), "cpu": Bar("<=", 10)},
     "pets-pendulum": {"return": Bar(">=", -200), "steps": Bar("<=", 800), "cpu": Bar("<=", 30)},
@@ -169,7 +225,8 @@ def table(stored: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=ENTRIES, nargs="+", default=list(ENTRIES), help="entries to run")
+    ours = [name for name in ENTRIES if name != "mppi-library"]  # which needs a package more
+    parser.add_argument("--only", choices=ENTRIES, nargs="+", default=ours, help="entries to run")
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     for name in arguments.only:

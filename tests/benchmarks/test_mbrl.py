@@ -1,6 +1,7 @@
 """The benchmark of model-based agents: its entries measure what they say, and results are merged."""
 
 import json
+import sys
 
 import pytest
 
@@ -14,6 +15,18 @@ def test_every_bar_is_for_a_number_of_an_entry():
 def test_the_planner_keeps_the_pendulum_up():
     numbers = mbrl.planner(0, starts=2)
     assert numbers["return"] >= -300 and numbers["worst"] <= numbers["return"] and numbers["ms"] > 0
+
+
+def test_dyna_saves_real_steps_in_the_maze():
+    numbers = mbrl.dyna_maze(0, repeats=2, most=3_000)
+    assert numbers["saving"] == pytest.approx(numbers["q_steps"] / numbers["dyna_steps"])
+    assert 10 <= numbers["dyna_steps"] < numbers["q_steps"] <= 3_000 and numbers["dyna_cpu"] > 0
+
+
+def test_without_the_other_library_it_is_said_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch_mppi", None)
+    with pytest.raises(SystemExit, match="pip install"):
+        mbrl.mppi_library(0)
 
 
 def test_pets_is_measured_until_an_episode_is_good_enough():
@@ -66,6 +79,14 @@ def test_an_entry_replaces_its_older_runs_and_leaves_the_others(tmp_path):
 
 def test_the_stored_results_meet_the_bars():
     stored = json.loads(mbrl.RESULTS.read_text(encoding="utf-8"))
-    for name in ("planner", "pets-cart-pole", "pets-pendulum", "mbpo-pendulum", "latent-pendulum", "ensemble"):
+    for name in (
+        "dyna-maze",
+        "planner",
+        "pets-cart-pole",
+        "pets-pendulum",
+        "mbpo-pendulum",
+        "latent-pendulum",
+        "ensemble",
+    ):
         assert len(stored[name]["runs"]) >= 5
         assert "MISSED" not in mbrl.table({name: stored[name]})
