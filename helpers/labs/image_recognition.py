@@ -7,18 +7,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from helpers.labs.checks import CheckFailed, expect, expect_array, expect_close, task
+from helpers.labs.checks import CheckFailed, Lab, expect, expect_array, expect_close
+
+lab = Lab()
+check = lab.check
 
 
-@task(
-    1,
+@lab.task(
+    "batches",
+    3,
+    ["standardise", "batches"],
     "`standardise` turns uint8 (N, 28, 28) into float32 (N, 1, 28, 28) with (x/255 − mean)/std, "
     "and `batches` yields shuffled index arrays that cover every example once.",
     "`standardise` 把 uint8 的 (N, 28, 28) 变换为 float32 的 (N, 1, 28, 28)，其中每个值为 (x/255 − 均值)/标准差；"
     "`batches` 逐批产生打乱的下标数组，使每个样本恰好出现一次。",
 )
-def check_batches(standardise: Callable, batches: Callable) -> None:
-    """Task 1: `standardise(images, mean, std)` and `batches(n, batch_size, rng)`."""
+def _batches(standardise: Callable, batches: Callable) -> None:
+    """`standardise(images, mean, std)` and `batches(n, batch_size, rng)`."""
     images = np.zeros((3, 28, 28), np.uint8)
     images[0, 0, 0] = 255
     before = images.copy()
@@ -53,15 +58,17 @@ def check_batches(standardise: Callable, batches: Callable) -> None:
     )
 
 
-@task(
-    2,
+@lab.task(
+    "residual-block",
+    4,
+    ["ResidualBlock"],
     "`ResidualBlock(in_channels, out_channels, stride)` computes relu(F(x) + shortcut(x)), "
     "F = conv3×3–BN–ReLU–conv3×3–BN.",
     "`ResidualBlock(in_channels, out_channels, stride)` 计算 relu(F(x) + shortcut(x))，"
     "其中 F = 3×3 卷积–BN–ReLU–3×3 卷积–BN。",
 )
-def check_residual_block(block_class: type[nn.Module]) -> None:
-    """Task 2: the class `ResidualBlock`."""
+def _residual_block(block_class: type[nn.Module]) -> None:
+    """The class `ResidualBlock`."""
     torch.manual_seed(0)
     x = torch.randn(2, 8, 14, 14)
     same, down = block_class(8, 8, 1), block_class(8, 16, 2)
@@ -97,15 +104,17 @@ def check_residual_block(block_class: type[nn.Module]) -> None:
     )
 
 
-@task(
+@lab.task(
+    "one-cycle",
     3,
+    ["one_cycle"],
     "`one_cycle(step, total_steps, max_lr)` rises along a cosine from max_lr/25 to max_lr over the first 30 % of the "
     "steps and falls along a cosine to max_lr/25/10⁴.",
     "`one_cycle(step, total_steps, max_lr)` 在前 30% 的步数内沿余弦曲线从 max_lr/25 升到 max_lr，"
     "随后沿余弦曲线降到 max_lr/25/10⁴。",
 )
-def check_one_cycle(one_cycle: Callable) -> None:
-    """Task 3: `one_cycle(step, total_steps, max_lr)`, equal to torch's OneCycleLR."""
+def _one_cycle(one_cycle: Callable) -> None:
+    """`one_cycle(step, total_steps, max_lr)`, equal to torch's OneCycleLR."""
     total, peak = 101, 0.5
     rates = np.array([float(one_cycle(step, total, peak)) for step in range(total)])
     expect(np.isfinite(rates).all(), "Some learning rate is NaN or infinite.", "有些步的学习率是 NaN 或无穷大。")
@@ -140,13 +149,15 @@ def check_one_cycle(one_cycle: Callable) -> None:
             schedule.step()
 
 
-@task(
-    4,
+@lab.task(
+    "accuracy-interval",
+    3,
+    ["accuracy_interval"],
     "`accuracy_interval(correct, z)` returns the accuracy and Wilson's lower and upper limits.",
     "`accuracy_interval(correct, z)` 返回准确率以及 Wilson 区间的下限和上限。",
 )
-def check_accuracy_interval(accuracy_interval: Callable) -> None:
-    """Task 4: `accuracy_interval(correct, z)`."""
+def _accuracy_interval(accuracy_interval: Callable) -> None:
+    """`accuracy_interval(correct, z)`."""
     try:
         accuracy, low, high = accuracy_interval(np.array([True] * 8 + [False] * 2), 1.96)
     except (TypeError, ValueError) as error:
@@ -176,14 +187,16 @@ def check_accuracy_interval(accuracy_interval: Callable) -> None:
     )
 
 
-@task(
-    5,
+@lab.task(
+    "calibration-error",
+    4,
+    ["calibration_error"],
     "`calibration_error(probabilities, labels, bins)` returns the expected calibration error, "
     "Σ (n_b/N)·|accuracy_b − confidence_b|.",
     "`calibration_error(probabilities, labels, bins)` 返回期望校准误差 Σ (n_b/N)·|准确率_b − 置信度_b|。",
 )
-def check_calibration_error(calibration_error: Callable) -> None:
-    """Task 5: `calibration_error(probabilities, labels, bins)`."""
+def _calibration_error(calibration_error: Callable) -> None:
+    """`calibration_error(probabilities, labels, bins)`."""
     confident = np.array([[0.95, 0.05]] * 4)
     labels = np.array([0, 0, 0, 1])
     expect_close(
