@@ -8,7 +8,8 @@ from torch import nn
 
 from aibook.labs import grading
 from helpers.labs.checks import CheckFailed
-from helpers.labs.image_recognition import check, lab
+from helpers.labs.image_recognition import BAR, NULL, check, lab, scatter
+from helpers.labs.image_recognition import share as share_of
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +197,52 @@ def unweighted(probabilities, labels, bins, include_one=True, weigh=False):
 def test_a_wrong_calibration_error_is_caught(wrong, says):
     with pytest.raises(CheckFailed, match=says):
         check("calibration-error", calibration_error=wrong)
+
+
+class Answers:
+    """A learner with a mistake to choose from; it learns nothing, so that the test takes no time."""
+
+    def __init__(self, calls, mean, std):
+        self.calls = calls
+
+    def learn(self, images, labels):
+        assert images.shape == (64, 28, 28) and images.dtype == np.uint8 and labels.shape == (64,)
+        self.calls -= 1
+
+    def predict(self, images):
+        assert self.calls == 0
+        return np.eye(10)[np.zeros(len(images), int)]
+
+
+class Together(Answers):
+    def predict(self, images):
+        return np.full((len(images), 10), images.mean())
+
+
+class Classes(Answers):
+    def predict(self, images):
+        return np.zeros(len(images), int)
+
+
+@pytest.mark.parametrize(("wrong", "says"), [(Together, r"evaluation mode"), (Classes, r"shape \(2000, 10\)")])
+def test_a_wrong_learner_is_caught(wrong, says):
+    with pytest.raises(CheckFailed, match=says):
+        check("learner", Learner=wrong)
+
+
+def test_a_learner_gets_its_budget_and_one_that_guesses_no_points(capsys):
+    check("learner", Learner=Answers)
+    out = capsys.readouterr().out
+    assert "all points from 67.0%" in out and "◐ learner: 0.0 / 4 points" in out
+
+
+@pytest.mark.parametrize(("accuracy", "share"), [(0.1, 0), (NULL, 0), ((NULL + BAR) / 2, 0.5), (BAR, 1), (1, 1)])
+def test_points_rise_from_the_null_level_to_the_bar(accuracy, share):
+    assert share_of(accuracy) == pytest.approx(share)
+
+
+def test_garments_are_scattered_whole():
+    images = np.full((40, 28, 28), 200, np.uint8)
+    scattered = scatter(images, np.random.default_rng(0))
+    assert scattered.dtype == np.uint8 and (scattered.sum(axis=(1, 2)) == 14 * 14 * 200).all()
+    assert len({tuple(np.argwhere(image)[0]) for image in scattered}) > 20
