@@ -15,8 +15,8 @@ check = lab.check
 
 CALLS, BATCH = 150, 64  # the budget of the task "learner": calls of `learn`, and pictures in each
 TESTED = 2_000
-# The master's solution reaches 71.0 ± 1.4 % (mean ± standard deviation of ten seeds), the example of the notebook, which
-# has no convolutions, 48.6 ± 2.0 %. All points a little over two deviations below the one, none as far above the other.
+# The master's solution reaches 71.0 ± 1.4 % (mean ± standard deviation of ten seeds), the notebook's example,
+# without convolutions, 48.6 ± 2.0 %. All points over two deviations below the one, none as far above the other.
 BAR, NULL = 0.67, 0.52
 reached: dict[str, float] = {}  # "learner" -> the accuracy of its last check
 

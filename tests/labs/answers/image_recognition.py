@@ -340,4 +340,11 @@ def calibration_error(probabilities, labels, bins=15):
     ],
 }  # fmt: skip
 
-EQUIVALENT: dict[str, str] = {}
+_BIN = "calibration-error: bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1) → bin_of = "
+EQUIVALENT = {
+    "one-cycle: if step <= peak: → if step < peak:": "both halves give max_lr at the peak",
+    _BIN + "np.clip(0, np.ceil(confidence * bins).astype(int) - 1, bins - 1)": "the larger of two numbers is the same",
+    _BIN + "np.clip(np.ceil(confidence * bins).astype(int) - 1, -1, bins - 1)": "a largest probability is above 0",
+    _BIN + "np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins + 1)": "no probability is above 1",
+    _BIN + "np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 0)": "no probability is above 1",
+}
