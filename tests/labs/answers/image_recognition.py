@@ -347,4 +347,5 @@ EQUIVALENT = {
     _BIN + "np.clip(np.ceil(confidence * bins).astype(int) - 1, -1, bins - 1)": "a largest probability is above 0",
     _BIN + "np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins + 1)": "no probability is above 1",
     _BIN + "np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 0)": "no probability is above 1",
+    "learner: self.network.train() → nothing": "a network is made in training mode, and asked only at the end",
 }
