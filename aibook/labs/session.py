@@ -61,7 +61,7 @@ class Session(Boxed):
         self._looked = 0.0
 
     def _send_and_receive(self, do: str, arguments: dict, limits: CallLimits):
-        cpu = self.total.cpu_seconds - self.cpu_seconds - self._box.cpu_seconds()
+        cpu = self.total.cpu_seconds - self.cpu_seconds - self._box.measured_seconds
         wall = self.total.wall_seconds - (time.monotonic() - self._began)
         if self.used_up or cpu <= 0 or wall <= 0:
             self.used_up = True
