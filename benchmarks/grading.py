@@ -147,7 +147,7 @@ def grade(root: Path, submissions: Path, jobs: int, watch: Callable[[psutil.Proc
 
 def second(folder: Path) -> dict[str, Any]:
     node = solved(lab(folder / "house"))
-    return grade(folder / "house", hand_in(folder / "submissions", node, 24), jobs=2)
+    return grade(folder / "house", hand_in(folder / "submissions", node, 16), jobs=2)
 
 
 def lab1(folder: Path) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def memory(folder: Path, count: int = 500, marks: tuple[int, ...] = (50, 250, 50
     return grade(folder / "house", submissions, 2, watch) | {"at": seen}
 
 
-def nbgrader(folder: Path, count: int = 8) -> dict[str, Any]:
+def nbgrader(folder: Path, count: int = 5) -> dict[str, Any]:
     wall, scores = _autograded(folder, {f"student{n}": solved for n in range(count)})
     return {"submissions": count, "wall_seconds": round(wall, 1), "a_minute": round(60 * count / wall, 1),
             "points": sorted(set(scores.values()))}  # fmt: skip

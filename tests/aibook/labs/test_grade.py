@@ -13,7 +13,8 @@ import psutil
 import pytest
 from rich.console import Console
 
-from aibook.labs import grade, grading, report, sandbox
+from aibook.labs import grade, grading, masters, pool, report, sandbox
+from aibook.labs.session import Stopped
 from aibook.labs.store import Store, StoreError
 from tests.aibook.labs import boxes, toylab
 
@@ -205,6 +206,17 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(toy, course, run, monkeypat
     monkeypatch.setattr(Store, "put", put)
     status, said = run()
     assert status == 0 and "1 of 4 submissions are graded already" in said and stored(course) == 4
+
+
+def test_a_worker_with_other_code_and_a_run_that_is_over_grade_nothing(toy, course):
+    job = pool.Job("anna", toylab.LAB, toylab.hand_in(course, "anna", toylab.submission()))
+    go = course / "go"
+    run = pool.Run(masters.read(toylab.LAB), "another fingerprint", toylab.SECRET, course, go)
+    with pytest.raises(Stopped):
+        pool.grade(job, run)
+    go.touch()
+    with pytest.raises(pool.ClusterError, match="other code"):
+        pool.grade(job, run)
 
 
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch):
