@@ -14,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data = typer.Typer(help="List, fetch and verify the data sets and pretrained weights.", no_args_is_help=True)
-labs = typer.Typer(help="Release the graded labs.", no_args_is_help=True)
+labs = typer.Typer(help="Release and grade the labs.", no_args_is_help=True)
 app.add_typer(data, name="data")
 app.add_typer(labs, name="labs")
 
@@ -172,6 +172,47 @@ def labs_release(
     from aibook.labs.release import main
 
     raise typer.Exit(main(notebooks or [], into=into))
+
+
+@labs.command("grade")
+def labs_grade(
+    submissions: Annotated[Path, typer.Argument(help="A folder with a folder for each student, with their notebooks.")],
+    seed_file: Annotated[
+        Path, typer.Option(help="File with the secret that the hidden questions are drawn with, 16 characters or more.")
+    ],
+    new_seed: Annotated[
+        bool, typer.Option("--new-seed", help="Make the seed file, with a random secret that only you can read.")
+    ] = False,
+    grades: Annotated[
+        Path | None, typer.Option(help="Database of the results; `grades.sqlite` beside the students when left out.")
+    ] = None,
+    lab: Annotated[
+        str, typer.Option(help="Grade this lab alone; notebooks that show no lab's cells count as it too.")
+    ] = "",
+    jobs: Annotated[int, typer.Option(help="Submissions at once; 0 chooses by cores and memory.")] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, whose workers have this book and the submissions under the "
+                          "same paths. They get the secret."),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Grade what is graded already too.")] = False,
+    unsafe: Annotated[
+        bool,
+        typer.Option("--unsafe", help="Grade without a sandbox. The notebooks then run as you: they can read and "
+                                      "delete your files, use the network, and read the secret."),
+    ] = False,
+) -> None:  # fmt: skip
+    """Grade submissions in sandboxes, and store the results.
+
+    What was graded with the same file, grader and seed is not graded again, so an interrupted run goes on where it was,
+    and a changed grader says whose marks changed. Of several notebooks of one lab by one student, the newest counts.
+    """
+    from aibook.labs.grade import main
+
+    raise typer.Exit(
+        main(submissions, seed_file=seed_file, new_seed=new_seed, grades=grades, lab=lab, jobs=jobs,
+             scheduler=scheduler, again=again, unsafe=unsafe)
+    )  # fmt: skip
 
 
 def main() -> None:

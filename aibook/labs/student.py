@@ -149,7 +149,7 @@ class Boxed(Student):
         self.call_limits, self.cell_limits = call_limits or CallLimits(), cell_limits or CELL
         self.problems: dict[int, CellProblem] = {}
         self.cpu_seconds = self.peak_mb = 0.0
-        self.starts = 0
+        self.starts, self.restarts = 0, RESTARTS
         self._fatal: set[int] = set()
         self._box: Sandbox | None = None
         self._numbers = itertools.count(1)
@@ -175,7 +175,7 @@ class Boxed(Student):
     def start(self) -> None:
         """Run the notebook's cells, if it is not there already. Raises StudentError when it kills every sandbox."""
         while self._box is None:
-            if self.starts > RESTARTS:
+            if self.starts > self.restarts:
                 raise StudentError(
                     "ended",
                     ("your code ended its process again and again", "你的代码一再终止了自己的进程"),
@@ -235,7 +235,7 @@ class Boxed(Student):
         return reply.get("ok")
 
     def _receive(self, number: int, limits: CallLimits) -> dict:
-        began, used = time.monotonic(), self._box.cpu_seconds()
+        began, used = time.monotonic(), self._box.measured_seconds
 
         def read(length: int) -> bytes:
             return self._read(length, began, used, limits)
@@ -267,7 +267,7 @@ class Boxed(Student):
 
     def _exchange_bytes(self, data: bytes, limits: CallLimits) -> None:
         """Write all of `data` to the sandbox, which may not be listening."""
-        began, used, view = time.monotonic(), self._box.cpu_seconds(), memoryview(data)
+        began, used, view = time.monotonic(), self._box.measured_seconds, memoryview(data)
         while view:
             try:
                 if select.select([], [self._box.stdin], [], STEP)[1]:
