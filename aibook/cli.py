@@ -14,7 +14,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data = typer.Typer(help="List, fetch and verify the data sets and pretrained weights.", no_args_is_help=True)
-labs = typer.Typer(help="Release the graded labs.", no_args_is_help=True)
+labs = typer.Typer(
+    help="Release the graded labs, collect what students hand in, and give marks and feedback.", no_args_is_help=True
+)
 app.add_typer(data, name="data")
 app.add_typer(labs, name="labs")
 
@@ -172,6 +174,25 @@ def labs_release(
     from aibook.labs.release import main
 
     raise typer.Exit(main(notebooks or [], into=into))
+
+
+Submissions = Annotated[Path, typer.Argument(help="The folder that `collect` filled: one folder for each student.")]
+RosterFile = Annotated[
+    Path | None,
+    typer.Option("--roster", help="CSV with a header, Moodle's and Canvas' too: id, name, e-mail."),
+]
+
+
+@labs.command("collect")
+def labs_collect(
+    source: Annotated[Path, typer.Argument(help="A zip from Moodle or Canvas, or a folder of files.")],
+    into: Annotated[Path, typer.Option(help="Where each student gets a folder.")],
+    roster: RosterFile = None,
+) -> None:
+    """Sort what was handed in into a folder for each student, and say what became of every file."""
+    from aibook.labs.collect import main
+
+    raise typer.Exit(main(source, into, roster))
 
 
 def main() -> None:
