@@ -1,10 +1,11 @@
-"""A house whose only lab is a toy."""
+"""A house whose only lab is a toy, and the browser that reads the site."""
 
 import nbformat
 import pytest
 
 from aibook import house
 from tests.aibook.labs.office import LAB, master
+from tests.site.conftest import browser, open_browser  # noqa: F401
 
 
 @pytest.fixture
