@@ -14,9 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data = typer.Typer(help="List, fetch and verify the data sets and pretrained weights.", no_args_is_help=True)
-labs = typer.Typer(
-    help="Release the graded labs, collect what students hand in, and give marks and feedback.", no_args_is_help=True
-)
+labs = typer.Typer(help="Release the labs, collect and grade what is handed in, give marks.", no_args_is_help=True)
 app.add_typer(data, name="data")
 app.add_typer(labs, name="labs")
 
@@ -25,6 +23,12 @@ class Language(StrEnum):
     en = "en"
     zh_CN = "zh_CN"
     all = "all"
+
+
+class MarksFormat(StrEnum):
+    csv = "csv"
+    moodle = "moodle"
+    canvas = "canvas"
 
 
 Notebooks = Annotated[list[Path] | None, typer.Argument(help="Notebooks or folders; all of the book when left out.")]
@@ -176,10 +180,53 @@ def labs_release(
     raise typer.Exit(main(notebooks or [], into=into))
 
 
-Submissions = Annotated[Path, typer.Argument(help="The folder that `collect` filled: one folder for each student.")]
+@labs.command("grade")
+def labs_grade(
+    submissions: Annotated[Path, typer.Argument(help="A folder with a folder for each student, with their notebooks.")],
+    seed_file: Annotated[
+        Path, typer.Option(help="File with the secret that the hidden questions are drawn with, 16 characters or more.")
+    ],
+    new_seed: Annotated[
+        bool, typer.Option("--new-seed", help="Make the seed file, with a random secret that only you can read.")
+    ] = False,
+    grades: Annotated[
+        Path | None, typer.Option(help="Database of the results; `grades.sqlite` beside the students when left out.")
+    ] = None,
+    lab: Annotated[
+        str, typer.Option(help="Grade this lab alone; notebooks that show no lab's cells count as it too.")
+    ] = "",
+    jobs: Annotated[int, typer.Option(help="Submissions at once; 0 chooses by cores and memory.")] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, whose workers have this book and the submissions under the "
+                          "same paths. They get the secret."),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Grade what is graded already too.")] = False,
+    unsafe: Annotated[
+        bool,
+        typer.Option("--unsafe", help="Grade without a sandbox. The notebooks then run as you: they can read and "
+                                      "delete your files, use the network, and read the secret."),
+    ] = False,
+) -> None:  # fmt: skip
+    """Grade submissions in sandboxes, and store the results.
+
+    What was graded with the same file, grader and seed is not graded again, so an interrupted run goes on where it was,
+    and a changed grader says whose marks changed. Of several notebooks of one lab by one student, the newest counts.
+    """
+    from aibook.labs.grade import main
+
+    raise typer.Exit(
+        main(submissions, seed_file=seed_file, new_seed=new_seed, grades=grades, lab=lab, jobs=jobs,
+             scheduler=scheduler, again=again, unsafe=unsafe)
+    )  # fmt: skip
+
+
+# -- around the grading run --------------------------------------------------------------------------------------------
+Collected = Annotated[Path, typer.Argument(help="The folder that `collect` filled, and `grade` graded.")]
+Grades = Annotated[Path | None, typer.Option(help="Database of the results, where `grade` was told another.")]
+Gradebook = Annotated[Path | None, typer.Option(help="The gradebook, for what a person scored in the formgrader.")]
 RosterFile = Annotated[
-    Path | None,
-    typer.Option("--roster", help="CSV with a header, Moodle's and Canvas' too: id, name, e-mail."),
+    Path | None, typer.Option("--roster", help="CSV with a header, Moodle's and Canvas' too: id, name, e-mail.")
 ]
 
 
@@ -193,6 +240,69 @@ def labs_collect(
     from aibook.labs.collect import main
 
     raise typer.Exit(main(source, into, roster))
+
+
+@labs.command("similarity")
+def labs_similarity(
+    submissions: Collected,
+    into: Annotated[Path, typer.Option(help="Page with the pairs side by side.")] = Path("similarity.html"),
+    least: Annotated[float, typer.Option(help="Show pairs from this excess on, between 0 and 1.")] = 0.5,
+) -> None:
+    """List pairs of submissions that are more alike than is usual in the class, and those like the master's solution.
+
+    It compares solution cells without names, comments and what everyone was given. It finds what to look at; it proves
+    nothing.
+    """
+    from aibook.labs.similarity import main
+
+    raise typer.Exit(main(submissions, into, least))
+
+
+@labs.command("gradebook")
+def labs_gradebook(
+    submissions: Collected,
+    db: Annotated[Path, typer.Option(help="nbgrader's gradebook; the notebooks to look at are written beside it.")],
+    roster: RosterFile = None,
+    grades: Grades = None,
+) -> None:
+    """Write the results into nbgrader's gradebook, where its formgrader takes scores for the open questions.
+
+    What a person entered there is kept; where the answer or the automatic score under it has changed, it is marked as
+    needing a look.
+    """
+    from aibook.labs.gradebook import main
+
+    raise typer.Exit(main(submissions, db, roster, grades))
+
+
+@labs.command("feedback")
+def labs_feedback(
+    submissions: Collected,
+    into: Annotated[Path, typer.Option(help="Folder for the pages.")],
+    roster: RosterFile = None,
+    db: Gradebook = None,
+    grades: Grades = None,
+    language: Annotated[Language, typer.Option(help="Which language a page shows at first.")] = Language.en,
+) -> None:
+    """Write a page for each student, in both languages: points, reasons and comments."""
+    from aibook.labs.feedback import main
+
+    raise typer.Exit(main(submissions, into, roster, db, grades, language.value))
+
+
+@labs.command("export")
+def labs_export(
+    submissions: Collected,
+    roster: Annotated[Path, typer.Option(help="CSV with a header, Moodle's and Canvas' too: everyone gets a row.")],
+    format: Annotated[MarksFormat, typer.Option(help="Whose import is to read it.")] = MarksFormat.csv,
+    into: Annotated[Path, typer.Option(help="File for the marks.")] = Path("marks.csv"),
+    db: Gradebook = None,
+    grades: Grades = None,
+) -> None:
+    """Write the marks as a table with a row for everyone on the roster; notes on them go into a second file."""
+    from aibook.labs.export import main
+
+    raise typer.Exit(main(submissions, roster, format.value, into, db, grades))
 
 
 def main() -> None:

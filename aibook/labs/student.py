@@ -143,7 +143,7 @@ class Boxed(Student):
         self.call_limits, self.cell_limits = call_limits or CallLimits(), cell_limits or CELL
         self.problems: dict[int, CellProblem] = {}
         self.cpu_seconds = self.peak_mb = 0.0
-        self.starts = 0
+        self.starts, self.restarts = 0, RESTARTS
         self._fatal: set[int] = set()
         self._box: Sandbox | None = None
         self._numbers = itertools.count(1)
@@ -169,7 +169,7 @@ class Boxed(Student):
     def start(self) -> None:
         """Run the notebook's cells, if it is not there already. Raises StudentError when it kills every sandbox."""
         while self._box is None:
-            if self.starts > RESTARTS:
+            if self.starts > self.restarts:
                 raise StudentError(
                     "ended",
                     ("your code ended its process again and again", "你的代码一再终止了自己的进程"),
