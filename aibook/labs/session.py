@@ -1,11 +1,14 @@
 """One submission graded: read, recognised, run in a sandbox of its own, asked, and its answers compared outside."""
 
+import contextlib
 import hashlib
 import os
 import random
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,13 +25,14 @@ from aibook.labs.submissions import Submission, Unreadable
 # What the whole of a submission may take, eight times what a lab that is solved takes. It ends a notebook each of whose
 # parts never ends.
 TOTAL = CallLimits(cpu_seconds=120, wall_seconds=400)
+PART_SECONDS = 900  # of a part, the grader's own work included: an answer may lead it into a loop
 NO_LAB: Text = (
     "It cannot be told which lab this notebook belongs to: it has none of the labs' cells.",
     "无法判断该笔记本属于哪个实验：其中没有任何实验的单元。",
 )
 BROKEN: Text = (
-    "The grader could not judge this answer. That is a fault of the grader's: please report it.",
-    "评分程序无法判断该答案。这是评分程序的问题，请告知教师。",
+    "The grader could not judge this answer. If it is of the kind that the task asks for, please report this.",
+    "评分程序无法判断该答案。如果答案的类型符合题目要求，请告知教师。",
 )
 
 
@@ -151,17 +155,35 @@ def _marked(grader: Grader, part: Part, box: Student, secret: str) -> Mark:
     _seed(f"{secret}\0{part.name}")
     began = time.monotonic()
     try:
-        (mark,) = grader.grade(box, secret, only=part.name)
-    except (Stopped, MemoryError):
+        with _alarm(PART_SECONDS):
+            (mark,) = grader.grade(box, secret, only=part.name)
+    except (Stopped, student.SandboxError):
         raise
     except Exception as error:
-        if isinstance(error, student.SandboxError):
-            raise
         seconds = time.monotonic() - began
         why = f"{type(error).__name__}: {error}"[:300]
         text = (f"{BROKEN[0]} ({clean(why)})", f"{BROKEN[1]}（{clean(why)}）")
         return Mark(part.task, part.name, 0.0, part.points, "grader", part.title, text, seconds)
     return replace(mark, text=(clean(mark.text[0]), clean(mark.text[1])))
+
+
+@contextlib.contextmanager
+def _alarm(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError after so many seconds, where a signal can be had for it: in a process's main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_) -> None:
+        raise TimeoutError(f"no mark within {seconds} s")
+
+    old = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
 
 
 def _seed(words: str) -> None:

@@ -129,4 +129,15 @@ def test_a_grader_that_fails_costs_its_part_and_says_whose_fault_it_is(lab, grad
     result = graded(toylab.submission())
     grader.parts.pop()
     assert (result.points, result.marks[-1].kind) == (7, "grader")
-    assert "fault of the grader's" in result.marks[-1].text[0] and "TypeError" in result.marks[-1].text[0]
+    assert "could not judge" in result.marks[-1].text[0] and "TypeError" in result.marks[-1].text[0]
+
+
+@boxes.needed
+def test_a_grader_that_does_not_end_is_stopped(lab, graded, monkeypatch):
+    def endless(student, rng):
+        while True:
+            pass
+
+    monkeypatch.setattr(session, "PART_SECONDS", 1)
+    monkeypatch.setattr(lab[1], "parts", [grading.Part("largest", "endless", 1, ("t", "t"), endless)])
+    assert "no mark within 1 s" in graded(toylab.submission()).marks[0].text[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aibook.labs.sandbox import Limits
-from aibook.labs.student import Boxed, CallLimits, StudentError, Trusted, stage
+from aibook.labs.student import Boxed, CallLimits, Student, StudentError, Trusted, stage
 from tests.aibook.labs import boxes
 
 SHORT = CallLimits(cpu_seconds=1, wall_seconds=5)  # for calls that are to be cut
@@ -224,3 +224,28 @@ def test_what_is_printed_is_bounded_and_kept_in_part(boxed):
     with pytest.raises(StudentError) as caught:
         box.call("flood", limits=LONG)
     assert caught.value.kind == "output"
+
+
+class Forger(Student):
+    """A sandbox that answers what it likes."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def _ask(self, do, arguments, limits):
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [None, 7, [1], [1, 2], [1, [0, 0]], "xy", {0: 1, 1: [0]}])
+def test_an_echo_that_is_none_is_no_answer(answer):
+    with pytest.raises(StudentError) as caught:
+        Forger(answer).call("spoil", 0, echo=True)
+    assert caught.value.kind == "broken"
+
+
+@pytest.mark.parametrize("answer", [None, 7, [1, 2, 3], (1, 2), "xy"])
+def test_items_that_are_too_many_or_none_are_no_answer(answer):
+    with pytest.raises(StudentError):
+        Forger(answer).call("endless", at_most=2)
+    with pytest.raises(StudentError):
+        Forger(answer).make("Counter", 3)
