@@ -13,6 +13,7 @@ counts nothing, and a long one that allows many counts most. In a class of fewer
 It finds whom to talk to. It proves nothing, and whoever rewrites enough is not found.
 """
 
+import runpy
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -76,19 +77,25 @@ class Compared:
     like_solution: list[Pair]
 
 
-def compare(lab: str, works: list[Work], solution: Work, least: float) -> Compared:
-    """All pairs of a class, and all with the master's solution, from this excess on."""
+def compare(lab: str, works: list[Work], published: list[Work], least: float) -> Compared:
+    """All pairs of a class, and all with what is published (of each task the most similar), from this excess on."""
     tasks = list(dict.fromkeys(task for work in works for task in work.units))
-    everyone = [*works, solution]
+    everyone = [*works, *published]
     n = len(works)
+    nearest: list[dict[str, Work]] = [{} for _ in works]
     upper = np.triu_indices(n, 1)
     sums = {"excess": np.zeros((n + 1, n + 1)), "possible": np.zeros((n + 1, n + 1))}
     similar: dict[str, np.ndarray] = {}
     usual = []
     for task in tasks:
         tokens = [work.tokens(task) for work in everyone]
-        lengths = np.array([len(words) for words in tokens], float)
-        s = similar[task] = _similarities(tokens)  # (n + 1, n + 1); NaN where an answer is too short
+        every = _similarities(tokens)  # NaN where an answer is too short
+        s = similar[task] = every[: n + 1, : n + 1].copy()  # the last is what is published
+        best = np.nan_to_num(every[:n, n:], nan=-1).argmax(axis=1)
+        s[n, :n] = s[:n, n] = every[np.arange(n), n + best]
+        for near, index in zip(nearest, best, strict=True):
+            near[task] = published[index]
+        lengths = np.array([*map(len, tokens[:n]), len(tokens[n])], float)
         m = np.full_like(s, _usual(s[:n, :n][upper], FEWEST))
         m[n, :] = m[:, n] = _usual(s[n, :n], FEWEST // 2)
         both = np.where(np.isnan(s), 0.0, (lengths[:, None] + lengths[None, :]) / 2)
@@ -102,7 +109,8 @@ def compare(lab: str, works: list[Work], solution: Work, least: float) -> Compar
 
     def pair(i: int, j: int) -> Pair:
         by_task = {task: float(s[i, j]) for task, s in similar.items() if not np.isnan(s[i, j])}
-        return Pair(everyone[i], everyone[j], float(excess[i, j]), by_task)
+        other = works[j] if j < n else _taken_from(nearest[i])
+        return Pair(works[i], other, float(excess[i, j]), by_task)
 
     pairs = [pair(i, j) for i, j in zip(*upper, strict=True) if excess[i, j] >= least]
     like = [pair(i, n) for i in range(n) if excess[i, n] >= least]
@@ -110,8 +118,13 @@ def compare(lab: str, works: list[Work], solution: Work, least: float) -> Compar
     return Compared(lab, n, usual, sorted(pairs, **order), sorted(like, **order))
 
 
-def collected(folder: Path) -> dict[str, tuple[list[Work], Work]]:
-    """lab -> (each student's newest notebook of it, the master's own solution)."""
+def _taken_from(nearest: dict[str, Work]) -> Work:
+    sources = {task: work.sources[task] for task, work in nearest.items() if task in work.sources}
+    return Work(SOLUTION, sources, {task: nearest[task].units[task] for task in sources})
+
+
+def collected(folder: Path) -> dict[str, tuple[list[Work], list[Work]]]:
+    """lab -> (each student's newest notebook of it, what is published: the master's own solution, then the tests')."""
     from aibook.labs import grade
 
     known = {path.stem: masters.read(path.stem) for path in house.notebooks([house.NOTEBOOKS / "labs"])}
@@ -125,7 +138,7 @@ def collected(folder: Path) -> dict[str, tuple[list[Work], Work]]:
             except submissions.Unreadable:
                 continue
             works.setdefault(one.lab, []).append(_work(one.student, submission, known[one.lab], given[one.lab]))
-    return {lab: (theirs, _solution(lab, given[lab])) for lab, theirs in works.items()}
+    return {lab: (theirs, _published(lab, given[lab])) for lab, theirs in works.items()}
 
 
 def alike_lines(one: list[Unit], other: list[Unit]) -> tuple[set[int], set[int]]:
@@ -167,14 +180,22 @@ def _given(lab: str) -> dict[str, str]:
     return {name: cell.source for name, cell in _solution_cells(release_node(results.master(lab)))}
 
 
-def _solution(lab: str, given: dict[str, str]) -> Work:
-    """The master's solution, as a work."""
-    cells = _solution_cells(results.master(lab))
+def _published(lab: str, given: dict[str, str]) -> list[Work]:
+    """The master's solution, and the other right answers with which the tests try the grader."""
     sources = {
-        name: "\n".join(line for line in cell.source.split("\n") if "SOLUTION" not in line) for name, cell in cells
+        name: "\n".join(line for line in cell.source.split("\n") if "SOLUTION" not in line)
+        for name, cell in _solution_cells(results.master(lab))
     }
-    units = {name: normal.units(source, given.get(name, "")) for name, source in sources.items()}
-    return Work(SOLUTION, sources, units)
+    also = [(task, text) for task, answers in _also_right(lab).items() for _, text in answers if task in given]
+    return [
+        Work(SOLUTION, texts, {name: normal.units(text, given.get(name, "")) for name, text in texts.items()})
+        for texts in (sources, *({task: text} for task, text in also))
+    ]
+
+
+def _also_right(lab: str) -> dict[str, list[tuple[str, str]]]:
+    path = house.ROOT / "tests" / "labs" / "answers" / f"{lab.partition('-')[2].replace('-', '_')}.py"
+    return runpy.run_path(str(path)).get("ALSO_RIGHT", {}) if path.is_file() else {}
 
 
 def _solution_cells(node) -> list[tuple[str, object]]:
@@ -219,7 +240,7 @@ def main(folder: Path, into: Path, least: float) -> int:
         found = collected(folder)
         if not found:
             raise results.OfficeError(f"There are no notebooks of a known lab in {folder}.")
-        compared = [compare(lab, works, solution, least) for lab, (works, solution) in found.items()]
+        compared = [compare(lab, works, published, least) for lab, (works, published) in found.items()]
         pages.write(into, page(compared, least))
     except (results.OfficeError, OSError) as error:
         Console(stderr=True).print(f"[red]Nothing compared:[/red] {escape(str(error))}", soft_wrap=True)

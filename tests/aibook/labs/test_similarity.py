@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_code_cell
 
+from aibook import house
 from aibook.labs import normal
 from aibook.labs.similarity import OWN, SOLUTION, Work, alike_lines, collected, compare, main, page
 from tests.aibook.labs.office import DOUBLE, LAB, MEAN, submit
@@ -46,8 +47,8 @@ def compared(toy):
     submit(toy, "yan", mean=DISGUISED, double=ALIKE)
     own = MEAN.replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", "").replace("total", "acc")
     submit(toy, "max", mean=own, double=ALIKE)
-    works, solution = collected(toy)[LAB]
-    return compare(LAB, works, solution, least=0.6)
+    works, published = collected(toy)[LAB]
+    return compare(LAB, works, published, least=0.6)
 
 
 # -- what is left of code ----------------------------------------------------------------------------------------------
@@ -106,11 +107,24 @@ def test_the_published_solution_is_recognised(compared):
     assert [(pair.one.student, pair.other.student) for pair in compared.like_solution] == [("max", SOLUTION)]
 
 
+def test_the_tests_other_right_answers_are_published_too(toy, monkeypatch):
+    folder = toy.parent / "house" / "tests" / "labs" / "answers"
+    folder.mkdir(parents=True)
+    (folder / "toy.py").write_text(f"ALSO_RIGHT = {{'mean': [('by sum', {MEANS[0]!r}), ('shifted', {COPIED!r})]}}")
+    monkeypatch.setattr(house, "ROOT", toy.parent / "house")
+    for number, source in enumerate(MEANS[1:]):
+        submit(toy, f"s{number}", mean=source)
+    submit(toy, "yan", mean=DISGUISED)
+    works, published = collected(toy)[LAB]
+    (pair,) = compare(LAB, works, published, least=0.6).like_solution
+    assert (pair.one.student, pair.other.sources["mean"]) == ("yan", COPIED)
+
+
 def test_a_task_in_which_all_are_alike_accuses_nobody(toy):
     for number in range(8):
         submit(toy, f"s{number}", double=ALIKE)
-    works, solution = collected(toy)[LAB]
-    found = compare(LAB, works, solution, least=0.1)
+    works, published = collected(toy)[LAB]
+    found = compare(LAB, works, published, least=0.1)
     assert found.pairs == found.like_solution == []
     (usual,) = [task for task in found.usual if task.task == "double"]
     assert (usual.answers, usual.similarity, usual.to_solution) == (8, 1, 1)
@@ -119,15 +133,15 @@ def test_a_task_in_which_all_are_alike_accuses_nobody(toy):
 def test_untouched_and_empty_answers_are_not_alike(toy):
     for number in range(8):
         submit(toy, f"s{number}")
-    works, solution = collected(toy)[LAB]
-    assert compare(LAB, works, solution, least=0.0001).pairs == []
+    works, published = collected(toy)[LAB]
+    assert compare(LAB, works, published, least=0.0001).pairs == []
 
 
 def test_two_submissions_are_compared_plainly(toy):
     submit(toy, "yan", mean=DISGUISED)
     submit(toy, "zoe", mean=COPIED)
-    works, solution = collected(toy)[LAB]
-    (pair,) = compare(LAB, works, solution, least=0.6).pairs
+    works, published = collected(toy)[LAB]
+    (pair,) = compare(LAB, works, published, least=0.6).pairs
     assert pair.excess == pytest.approx(1)
 
 
@@ -138,8 +152,8 @@ def test_cells_that_students_add_are_compared_too(toy):
         submit(toy, f"s{number}", mean=source)
     submit(toy, "yan", mean=MEANS[1], more=[new_code_cell(helper)])
     submit(toy, "zoe", mean=MEANS[4], more=[new_code_cell(helper.replace("table", "groups"))])
-    works, solution = collected(toy)[LAB]
-    pairs = compare(LAB, works, solution, least=0.0).pairs
+    works, published = collected(toy)[LAB]
+    pairs = compare(LAB, works, published, least=0.0).pairs
     (pair,) = [one for one in pairs if {one.one.student, one.other.student} == {"yan", "zoe"}]
     assert pair.by_task[OWN] == 1
 
@@ -165,7 +179,7 @@ def test_a_large_class_is_compared_in_seconds():
     many = [work(f"s{number}") for number in range(300)]
     copy = Work("copy", many[7].sources, many[7].units)
     began = time.process_time()
-    found = compare(LAB, [*many, copy], work(SOLUTION), least=0.8)
+    found = compare(LAB, [*many, copy], [work(SOLUTION)], least=0.8)
     assert [(pair.one.student, pair.other.student) for pair in found.pairs] == [("s7", "copy")]
     assert time.process_time() - began < 20
 
@@ -180,9 +194,9 @@ def test_the_page_shows_code_and_runs_none_of_it(toy, tmp_path, open_browser):
     evil = COPIED + "\n    '</pre><script>window.pwned = 1</script><img src=x onerror=window.pwned=1>'.strip()"
     submit(toy, "<img src=x>", mean=evil)
     submit(toy, "zoe", mean=evil)
-    works, solution = collected(toy)[LAB]
+    works, published = collected(toy)[LAB]
     path = tmp_path / "similarity.html"
-    path.write_text(page([compare(LAB, works, solution, least=0.5)], 0.5), encoding="utf-8")
+    path.write_text(page([compare(LAB, works, published, least=0.5)], 0.5), encoding="utf-8")
     watched = open_browser(viewport={"width": 360, "height": 740})
     opened = watched.open(path.as_uri())
     opened.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
