@@ -246,7 +246,7 @@ def labs_collect(
 def labs_similarity(
     submissions: Collected,
     into: Annotated[Path, typer.Option(help="Page with the pairs side by side.")] = Path("similarity.html"),
-    least: Annotated[float, typer.Option(help="Show pairs from this excess on, between 0 and 1.")] = 0.5,
+    least: Annotated[float, typer.Option(help="Show pairs from this excess on; 1 is wholly the same.")] = 0.6,
 ) -> None:
     """List pairs of submissions that are more alike than is usual in the class, and those like the master's solution.
 

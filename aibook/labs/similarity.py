@@ -5,7 +5,7 @@ subsequence, rapidfuzz' normalised Indel similarity s. How alike two answers to 
 shows: m is the median of s over all its pairs. Of what two students could be alike in beyond that, the share that they
 are is their *excess*,
 
-    sum over tasks of length · max(0, s − m)  /  sum over tasks of length · (1 − m),
+    sum over tasks of length · (s − m)  /  sum over tasks of length · (1 − m),
 
 1 when all is the same that differs in the class, 0 when they are as alike as any two. So a task that allows one answer
 counts nothing, and a long one that allows many counts most. In a class of fewer than ten pairs m is 0.
@@ -99,7 +99,7 @@ def compare(lab: str, works: list[Work], published: list[Work], least: float) ->
         m = np.full_like(s, _usual(s[:n, :n][upper], FEWEST))
         m[n, :] = m[:, n] = _usual(s[n, :n], FEWEST // 2)
         both = np.where(np.isnan(s), 0.0, (lengths[:, None] + lengths[None, :]) / 2)
-        sums["excess"] += both * np.nan_to_num(np.clip(s - m, 0, None))
+        sums["excess"] += both * np.nan_to_num(s - m)
         sums["possible"] += both * (1 - m)
         there = lengths[:n][lengths[:n] >= SHORTEST]
         length = float(np.median(there)) if len(there) else 0.0

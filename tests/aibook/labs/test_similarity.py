@@ -1,7 +1,9 @@
 """Suspiciously alike submissions: found through other names and comments, and not where everyone must be alike."""
 
+import json
 import os
 import random
+import re
 import time
 
 import pytest
@@ -9,7 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_code_cell
 
 from aibook import house
-from aibook.labs import normal
+from aibook.labs import normal, results
+from aibook.labs.release import release_node
 from aibook.labs.similarity import OWN, SOLUTION, Work, alike_lines, collected, compare, main, page
 from tests.aibook.labs.office import DOUBLE, LAB, MEAN, submit
 
@@ -166,6 +169,27 @@ def test_the_newest_notebook_counts_and_what_is_none_is_left_out(toy):
     (toy / "bo" / f"{LAB}.ipynb").write_text("no notebook")
     works, _ = collected(toy)[LAB]
     assert [(work.student, work.sources["mean"]) for work in works] == [("anna", MEANS[1])]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lab_1_where_nearly_all_have_a_variant_of_the_same_text(tmp_path, seed):
+    """Each of 14 draws each answer from lab 1's known right and wrong ones, and one takes another's six and renames."""
+    from tests.labs.answers import image_recognition as answers
+
+    lab, draw = "01-image-recognition", random.Random(seed)
+    pools = {task: [text for _, text in answers.WRONG[task] + answers.ALSO_RIGHT[task]] for task in answers.WRONG}
+    drawn = [{task: draw.choice(pool) for task, pool in pools.items()} for _ in range(14)]
+    names = r"\b(order|scaled|start|end|centre|half|inside|confidence|correct|first|last|peak|total|x|y|p|i|n)\b"
+    drawn.append({task: "# mine\n" + re.sub(names, r"\1_mine", text) for task, text in drawn[3].items()})
+    for number, texts in enumerate(drawn):
+        node = release_node(results.master(lab))
+        for cell in node.cells:
+            cell.source = texts.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+        (tmp_path / f"s{number:02}").mkdir()
+        (tmp_path / f"s{number:02}" / "a.ipynb").write_text(json.dumps(node))
+    works, published = collected(tmp_path)[lab]
+    pairs = [(one.one.student, one.other.student) for one in compare(lab, works, published, least=0.6).pairs]
+    assert ("s03", "s14") in pairs[:3] and len(pairs) <= 15  # of 105
 
 
 def test_a_large_class_is_compared_in_seconds():
