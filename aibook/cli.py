@@ -14,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data = typer.Typer(help="List, fetch and verify the data sets and pretrained weights.", no_args_is_help=True)
-labs = typer.Typer(help="Release and grade the labs.", no_args_is_help=True)
+labs = typer.Typer(help="Release the labs, collect and grade what is handed in, give marks.", no_args_is_help=True)
 app.add_typer(data, name="data")
 app.add_typer(labs, name="labs")
 
@@ -23,6 +23,12 @@ class Language(StrEnum):
     en = "en"
     zh_CN = "zh_CN"
     all = "all"
+
+
+class MarksFormat(StrEnum):
+    csv = "csv"
+    moodle = "moodle"
+    canvas = "canvas"
 
 
 Notebooks = Annotated[list[Path] | None, typer.Argument(help="Notebooks or folders; all of the book when left out.")]
@@ -213,6 +219,90 @@ def labs_grade(
         main(submissions, seed_file=seed_file, new_seed=new_seed, grades=grades, lab=lab, jobs=jobs,
              scheduler=scheduler, again=again, unsafe=unsafe)
     )  # fmt: skip
+
+
+# -- around the grading run --------------------------------------------------------------------------------------------
+Collected = Annotated[Path, typer.Argument(help="The folder that `collect` filled, and `grade` graded.")]
+Grades = Annotated[Path | None, typer.Option(help="Database of the results, where `grade` was told another.")]
+Gradebook = Annotated[Path | None, typer.Option(help="The gradebook, for what a person scored in the formgrader.")]
+RosterFile = Annotated[
+    Path | None, typer.Option("--roster", help="CSV with a header, Moodle's and Canvas' too: id, name, e-mail.")
+]
+
+
+@labs.command("collect")
+def labs_collect(
+    source: Annotated[Path, typer.Argument(help="A zip from Moodle or Canvas, or a folder of files.")],
+    into: Annotated[Path, typer.Option(help="Where each student gets a folder.")],
+    roster: RosterFile = None,
+) -> None:
+    """Sort what was handed in into a folder for each student, and say what became of every file."""
+    from aibook.labs.collect import main
+
+    raise typer.Exit(main(source, into, roster))
+
+
+@labs.command("similarity")
+def labs_similarity(
+    submissions: Collected,
+    into: Annotated[Path, typer.Option(help="Page with the pairs side by side.")] = Path("similarity.html"),
+    least: Annotated[float, typer.Option(help="Show pairs from this excess on; 1 is wholly the same.")] = 0.6,
+) -> None:
+    """List pairs of submissions that are more alike than is usual in the class, and those like the master's solution.
+
+    It compares solution cells without names, comments and what everyone was given. It finds what to look at; it proves
+    nothing.
+    """
+    from aibook.labs.similarity import main
+
+    raise typer.Exit(main(submissions, into, least))
+
+
+@labs.command("gradebook")
+def labs_gradebook(
+    submissions: Collected,
+    db: Annotated[Path, typer.Option(help="nbgrader's gradebook; the notebooks to look at are written beside it.")],
+    roster: RosterFile = None,
+    grades: Grades = None,
+) -> None:
+    """Write the results into nbgrader's gradebook, where its formgrader takes scores for the open questions.
+
+    What a person entered there is kept; where the answer or the automatic score under it has changed, it is marked as
+    needing a look.
+    """
+    from aibook.labs.gradebook import main
+
+    raise typer.Exit(main(submissions, db, roster, grades))
+
+
+@labs.command("feedback")
+def labs_feedback(
+    submissions: Collected,
+    into: Annotated[Path, typer.Option(help="Folder for the pages.")],
+    roster: RosterFile = None,
+    db: Gradebook = None,
+    grades: Grades = None,
+    language: Annotated[Language, typer.Option(help="Which language a page shows at first.")] = Language.en,
+) -> None:
+    """Write a page for each student, in both languages: points, reasons and comments."""
+    from aibook.labs.feedback import main
+
+    raise typer.Exit(main(submissions, into, roster, db, grades, language.value))
+
+
+@labs.command("export")
+def labs_export(
+    submissions: Collected,
+    roster: Annotated[Path, typer.Option(help="CSV with a header, Moodle's and Canvas' too: everyone gets a row.")],
+    format: Annotated[MarksFormat, typer.Option(help="Whose import is to read it.")] = MarksFormat.csv,
+    into: Annotated[Path, typer.Option(help="File for the marks.")] = Path("marks.csv"),
+    db: Gradebook = None,
+    grades: Grades = None,
+) -> None:
+    """Write the marks as a table with a row for everyone on the roster; notes on them go into a second file."""
+    from aibook.labs.export import main
+
+    raise typer.Exit(main(submissions, roster, format.value, into, db, grades))
 
 
 def main() -> None:
