@@ -98,16 +98,17 @@ class Found:
 
 
 def collected(folder: Path, known: dict[str, Master], lab: str = "") -> tuple[list[Found], list[Path]]:
-    """What is in `folder`/STUDENT/*.ipynb, by student and lab; and what was left aside, since it is no plain file.
+    """What is in `folder`/STUDENT/*.ipynb, by student and lab; and notebooks elsewhere, or that are no plain files.
 
     lab: only this one; it is also what a notebook counts as that shows nothing of any lab.
     """
     found: dict[tuple[str, str], Found] = {}
     skipped: list[Path] = []
-    for path in sorted(folder.glob("*/*.ipynb")):
-        if path.name.startswith(".") or path.parent.name.startswith("."):
+    for path in sorted(folder.rglob("*.ipynb")):
+        inside = path.relative_to(folder).parts
+        if any(part.startswith(".") for part in inside):
             continue
-        if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+        if len(inside) != 2 or path.is_symlink() or not path.is_file():
             skipped.append(path)
             continue
         its = _lab(path, known) or lab
@@ -149,15 +150,14 @@ def _grade(console, store, found, skipped, known, secret, workers, scheduler, un
     _forget_nameless(store, found)
     stored = store.current()
     wanted = [one for one in found if again or not _is_current(one, stored, prints)]
-    report.listed(console, "Left aside, since they are links or no files", [str(path) for path in skipped])
+    report.listed(console, "Left aside: links, or not in a student's folder", [str(path) for path in skipped])
     if not found:
         report.line(console, "There are no notebooks: they should lie in a folder for each student.", "yellow")
     elif not wanted:
         report.line(console, f"Nothing to grade: {len(found)} submissions, all graded with this grader and seed.")
     elif len(wanted) < len(found):
         report.line(console, f"{len(found) - len(wanted)} of {len(found)} submissions are graded already.")
-    ended: list[Ended] = []
-    changed: list[Change] = []
+    done, failed, changed = 0, [], []  # results themselves are only stored: hundreds of them would fill the memory
     interrupted = False
     if wanted:
         at_once = workers or max(1, min(len(wanted), machine.cores(), machine.memory_mb() // machine.USUAL_MB))
@@ -173,14 +173,15 @@ def _grade(console, store, found, skipped, known, secret, workers, scheduler, un
                 try:
                     for one in graded([one.job() for one in wanted], runs, at_once, scheduler, go):
                         changed += _stored(store, one)
-                        ended.append(one)
+                        failed += [f"{one.job.student}: {one.job.path.name}: {one.failure}"] if one.failure else []
+                        done += 1
                         shown.one_more()
                 finally:
                     interrupted = stopped()
                     go.unlink(missing_ok=True)
         finally:
             shutil.rmtree(shared, ignore_errors=True)
-    return _finish(console, store, found, wanted, ended, changed, interrupted)
+    return _finish(console, store, found, changed, failed, f"{done} of {len(wanted)}" if interrupted else "")
 
 
 def _forget_nameless(store: Store, found: Sequence[Found]) -> None:
@@ -203,20 +204,15 @@ def _stored(store: Store, ended: Ended) -> list[Change]:
 
 
 def _finish(
-    console: Console, store: Store, found: Iterable[Found], wanted: Sequence[Found], ended: Sequence[Ended],
-    changed: Sequence[Change], interrupted: bool,
+    console: Console, store: Store, found: Iterable[Found], changed: Sequence[Change], failed: Sequence[str],
+    interrupted: str,
 ) -> int:  # fmt: skip
     here = {(one.student, one.lab) for one in found}
     results = [result for result in store.results() if (result.student, result.lab) in here]
     report.summary(console, results)
     report.changes(console, changed)
-    failed = [f"{one.job.student}: {one.job.path.name}: {one.failure}" for one in ended if one.failure]
     report.listed(console, "Not graded, since the grading itself failed; the same command tries again", failed, "red")
     if interrupted:
-        report.line(
-            console,
-            f"Interrupted: {len(ended)} of {len(wanted)} graded and stored; the same command goes on from there.",
-        )
+        report.line(console, f"Interrupted: {interrupted} graded and stored; the same command goes on from there.")
         return 130
-    broken = any(mark.kind == "grader" for result in results for mark in result.marks)
-    return int(bool(failed) or broken)
+    return int(bool(failed) or any(mark.kind == "grader" for result in results for mark in result.marks))

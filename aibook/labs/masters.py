@@ -1,16 +1,19 @@
-"""What grading needs to know of a lab's master notebook: how to recognise it, and which of its cells it runs."""
+"""What grading needs to know of a lab's master notebook: how to recognise it, and which of its cells it runs.
+
+The processes that grade get it ready made: nbformat, with which it is read, takes two seconds to import.
+"""
 
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import nbformat
+from typing import TYPE_CHECKING, Any
 
 from aibook import house
-from aibook.labs.release import FOLDERS, release_node
 from aibook.labs.submissions import Cell, Submission
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 NEVER = {"setup", "parameters"}  # tags of cells that no grading runs
 ANSWER = 20_000  # characters of an open answer that are kept
@@ -71,6 +74,8 @@ def tidy(source: str) -> str:
 
 def read(lab: str) -> Master:
     """The master of a lab. Raises FileNotFoundError."""
+    from aibook.labs.release import release_node
+
     path = house.NOTEBOOKS / "labs" / f"{lab}.ipynb"
     released = [release_node(node) for node in _editions(path)]
     code = [cell for node in released for cell in node.cells if cell.cell_type == "code"]
@@ -82,8 +87,11 @@ def read(lab: str) -> Master:
                   tuple(_questions(released)), _parameters(code))  # fmt: skip
 
 
-def _editions(path: Path) -> Iterable[nbformat.NotebookNode]:
+def _editions(path: Path) -> Iterable["NotebookNode"]:
     """The master in every language that it is wholly translated into."""
+    import nbformat
+
+    from aibook.labs.release import FOLDERS
     from aibook.translate.tree import UntranslatedError, translated
 
     for language in FOLDERS:
@@ -94,7 +102,7 @@ def _editions(path: Path) -> Iterable[nbformat.NotebookNode]:
                 raise
 
 
-def _questions(released: list[nbformat.NotebookNode]) -> Iterable[Question]:
+def _questions(released: list["NotebookNode"]) -> Iterable[Question]:
     cells = [(cell, _grading(cell)) for node in released for cell in node.cells if cell.cell_type == "markdown"]
     cells = [(cell, grading) for cell, grading in cells if grading.get("grade") and grading.get("solution")]
     for name in dict.fromkeys(grading["grade_id"] for _, grading in cells):
@@ -106,7 +114,7 @@ def _answer(question: Question, source: str) -> str:
     return "" if tidy(source) in question.untouched else source.strip()[:ANSWER]
 
 
-def _parameters(code: list[nbformat.NotebookNode]) -> dict[str, Any]:
+def _parameters(code: list["NotebookNode"]) -> dict[str, Any]:
     """The parameters as the master sets them, in the smallest profile."""
     found: dict[str, Any] = {}
     for cell in code:
@@ -126,9 +134,9 @@ def _only_checks(source: str) -> bool:
     return bool(body) and len(calls) == len(body) and all(isinstance(f, ast.Name) and f.id == "check" for f in calls)
 
 
-def _grading(cell: nbformat.NotebookNode) -> dict:
+def _grading(cell: "NotebookNode") -> dict:
     return cell.metadata.get("nbgrader", {})
 
 
-def _tags(cell: nbformat.NotebookNode) -> list[str]:
+def _tags(cell: "NotebookNode") -> list[str]:
     return cell.metadata.get("tags", [])

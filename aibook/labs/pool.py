@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,15 +119,16 @@ def _until_broken(executor: Executor, at_once: int, waiting, suspects, runs, go)
         for future in wait(running, LOOK, FIRST_COMPLETED).done:
             job, attempt = running.pop(future)
             try:
-                yield Ended(job, future.result())
+                ended = Ended(job, future.result())
             except session.Stopped:
                 continue
-            except (Exception, CancelledError) as error:
+            except Exception as error:
                 broken |= isinstance(error, BrokenProcessPool)
                 if attempt < TRIES:
                     suspects.append((job, attempt + 1))
-                else:
-                    yield Ended(job, failure=_why(error))
+                    continue
+                ended = Ended(job, failure=_why(error))
+            yield ended
         if broken and not running:
             return
         if not go.exists():

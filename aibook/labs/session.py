@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from aibook import house
-from aibook.labs import compare, grading, inside, masters, release, student, submissions, wire
+from aibook.labs import grading, student, submissions
 from aibook.labs.grading import Grader, Mark, Part, Result
 from aibook.labs.masters import Master
 from aibook.labs.student import RESTARTS, Boxed, CallLimits, Student, StudentError, Text
 from aibook.labs.submissions import Submission, Unreadable
 
-# What the whole of a submission may take, eight times what a lab that is solved takes. It ends a notebook each of whose
+# What the whole of a submission may take, many times what a lab that is solved takes. It ends a notebook each of whose
 # parts never ends.
-TOTAL = CallLimits(cpu_seconds=120, wall_seconds=400)
+TOTAL = CallLimits(cpu_seconds=100, wall_seconds=400)
 PART_SECONDS = 900  # of a part, the grader's own work included: an answer may lead it into a loop
 NO_LAB: Text = (
     "It cannot be told which lab this notebook belongs to: it has none of the labs' cells.",
@@ -41,8 +41,8 @@ def _hash(*contents: bytes) -> str:
 
 
 # Whoever changes one of these may change marks. Read now, since it is what this process has imported.
-_JUDGES = (grading, compare, student, inside, wire, masters, submissions, release)
-JUDGED_BY = _hash(*(Path(file).read_bytes() for file in (*(module.__file__ for module in _JUDGES), __file__))).encode()
+_JUDGES = ("compare", "grading", "inside", "masters", "release", "session", "student", "submissions", "wire")
+JUDGED_BY = _hash(*(Path(__file__).with_name(f"{name}.py").read_bytes() for name in _JUDGES)).encode()
 
 
 class Stopped(Exception):
@@ -61,7 +61,7 @@ class Session(Boxed):
         self._looked = 0.0
 
     def _send_and_receive(self, do: str, arguments: dict, limits: CallLimits):
-        cpu = self.total.cpu_seconds - self.cpu_seconds - self._box.cpu_seconds()
+        cpu = self.total.cpu_seconds - self.cpu_seconds - self._box.measured_seconds
         wall = self.total.wall_seconds - (time.monotonic() - self._began)
         if self.used_up or cpu <= 0 or wall <= 0:
             self.used_up = True
@@ -122,6 +122,8 @@ def grade_one(
 
 def fingerprint(lab: str, secret: str) -> str:
     """What a result of this lab depends on beside the submission: the questions, what judges them, and the seed.
+
+    Not among it are the book's helpers and the packages that a grader imports.
 
     Raises KeyError for a lab without a grader.
     """

@@ -62,11 +62,15 @@ class Store:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise StoreError(f"{self.path} cannot be opened: {error.strerror}") from None
-        with self._errors():
-            self._db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = DELETE")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._begin()
+        self._db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+        try:
+            with self._errors():
+                self._db.execute("PRAGMA journal_mode = DELETE")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._begin()
+        except StoreError:
+            self.close()
+            raise
 
     def __enter__(self) -> "Store":
         return self

@@ -1,5 +1,6 @@
 """`aibook labs grade`: everyone graded once, whatever happens meanwhile, and it says what it did."""
 
+import io
 import os
 import signal
 import stat
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 
-from aibook.labs import grade, grading, sandbox
+from aibook.labs import grade, grading, masters, pool, report, sandbox
+from aibook.labs.session import Stopped
 from aibook.labs.store import Store, StoreError
 from tests.aibook.labs import boxes, toylab
 
@@ -79,6 +82,7 @@ def test_a_class_is_graded_once_and_then_only_what_has_changed(toy, course, run)
     toylab.hand_in(course, "emil", b"no notebook", "essay.ipynb")
     (course / "fay").mkdir()
     (course / "fay" / "x.ipynb").symlink_to(course / "anna" / "01-toy.ipynb")
+    toylab.hand_in(course / "gina", "deeper", toylab.submission())
     status, said = run()
     expected = {
         ("anna", "01-toy"): 7,
@@ -88,7 +92,7 @@ def test_a_class_is_graded_once_and_then_only_what_has_changed(toy, course, run)
         ("emil", ""): 0,
     }
     assert status == 0 and points(course) == expected
-    assert "5 of 5 graded" in said and "fay/x.ipynb" in said
+    assert "5 of 5 graded" in said and "fay/x.ipynb" in said and "deeper/01-toy.ipynb" in said
     assert "dora: 01-toy-dora.ipynb: The file is not a notebook" in said and "emil: essay.ipynb" in said
     assert "01-toy │ 3 │ 6.0 │ 6.0 │ 7 │ largest (67%)" in said
     with Store(course / "grades.sqlite") as store:
@@ -202,6 +206,28 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(toy, course, run, monkeypat
     monkeypatch.setattr(Store, "put", put)
     status, said = run()
     assert status == 0 and "1 of 4 submissions are graded already" in said and stored(course) == 4
+
+
+def test_a_worker_with_other_code_and_a_run_that_is_over_grade_nothing(toy, course):
+    job = pool.Job("anna", toylab.LAB, toylab.hand_in(course, "anna", toylab.submission()))
+    go = course / "go"
+    run = pool.Run(masters.read(toylab.LAB), "another fingerprint", toylab.SECRET, course, go)
+    with pytest.raises(Stopped):
+        pool.grade(job, run)
+    go.touch()
+    with pytest.raises(pool.ClusterError, match="other code"):
+        pool.grade(job, run)
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch):
+    monkeypatch.setattr(report, "PLAIN_EVERY", 0.0)
+    for terminal in (True, False):
+        printed = io.StringIO()
+        with report.shown_on(Console(file=printed, force_terminal=terminal, width=120), 3) as shown:
+            shown.one_more()
+            shown.one_more()
+        assert ("2/3" if terminal else "2 of 3 graded, ") in printed.getvalue()
+        assert "left" in printed.getvalue()
 
 
 def test_without_a_sandbox_nothing_is_graded_unless_it_is_said_to_be_unsafe(toy, course, run, monkeypatch):

@@ -78,6 +78,17 @@ def test_outputs_may_be_large_but_not_the_file_and_not_the_code(tmp_path, monkey
         read(path)
 
 
+def test_a_large_file_is_read_apart_from_this_process_and_without_its_outputs(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "HERE", 100)
+    cell = new_code_cell("x = 1", outputs=[nbformat.v4.new_output("stream", text="x" * 1000)])
+    path = written(tmp_path / "a.ipynb", cell)
+    assert "x" * 1000 not in submissions._without_outputs(path).decode()
+    assert [c.source for c in read(path).code] == ["x = 1"]
+    path.write_bytes(b'{"cells": [' + b"[]," * 1000)
+    with pytest.raises(Unreadable, match="no JSON"):
+        read(path)
+
+
 def test_metadata_of_any_kind_do_no_harm(tmp_path):
     cell = {"cell_type": "code", "source": ["a\n", 3, "b"], "metadata": {"nbgrader": [], "tags": {"x": 1}}}
     path = tmp_path / "a.ipynb"

@@ -1,0 +1,27 @@
+"""The benchmark of grading: its toy lab is a lab, its commands run, and results are merged."""
+
+import json
+
+from benchmarks import grading
+from tests.aibook.labs import boxes
+
+
+@boxes.needed
+def test_memory_is_looked_at_on_the_way(tmp_path):
+    found = grading.memory(tmp_path, count=8, marks=(2, 8))
+    assert found["points"] == [3.0] and found["submissions"] == 8 and found["a_minute"] > 0
+    assert list(found["at"]) == ["2", "8"] and all(10 < mb < 500 for at in found["at"].values() for mb in at.values())
+
+
+@boxes.needed
+def test_a_cheat_earns_nothing_here_and_everything_there(tmp_path, monkeypatch):
+    assert grading.cheat(tmp_path) == {"ours": 0, "nbgrader": 3, "of": 3}
+
+
+def test_an_entry_replaces_its_older_self_and_leaves_the_others(tmp_path):
+    path = tmp_path / "results" / "grading.json"
+    for name, found in (("lab1", {"cpu_seconds": 20}), ("otter", {"installed": False}), ("lab1", {"cpu_seconds": 9})):
+        grading.store(name, found, path)
+    stored = json.loads(path.read_text())
+    assert stored == {"lab1": {"cpu_seconds": 9}, "otter": {"installed": False}}
+    assert "cpu_seconds 9 <= 15: met" in grading.table(stored)
