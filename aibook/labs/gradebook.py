@@ -10,6 +10,7 @@ the checks, finds nothing to run.
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,7 +66,8 @@ def write(found: Iterable[Result], db: Path, submissions: Path, people: Roster |
     found, report = list(found), Report()
     report.unknown = [f"{result.student}/{result.file}" for result in found if not result.lab]
     db.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(db) as book:
+    with _opened(db) as book, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SQLAlchemy's on the order in which nbgrader makes its objects
         known = people.by_folder if people else {}
         for student in sorted({result.student for result in found} | set(known)):
             book.update_or_create_student(student, **_names(known.get(student)))
