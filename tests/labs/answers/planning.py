@@ -371,4 +371,12 @@ def warm_start(mean, actions, returns, keep):
 
 SLOW = ("planner",)
 
-EQUIVALENT: dict[str, str] = {}
+START = "rewards, terminated = "
+ROLLOUT_START = f"rollout: {START}(np.zeros((n, horizon)), np.zeros((n, horizon), bool)) → {START}"
+EQUIVALENT: dict[str, str] = {
+    ROLLOUT_START + "(np.ones((n, horizon)), np.zeros((n, horizon), bool))": "every reward is written",
+    ROLLOUT_START + "(np.zeros((n, horizon)), np.ones((n, horizon), bool))": "every flag is written",
+    "cem: return np.clip(mean + std * noise, low, high) → return np.clip(low, mean + std * noise, high)": (
+        "clip(x, low, high) is min(max(x, low), high), and a maximum has no order"
+    ),
+}
