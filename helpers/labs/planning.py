@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from helpers.labs.checks import Lab, expect, expect_array, expect_close
-from helpers.labs.worlds import Pendulum, Table, World, play
+from helpers.labs.worlds import Pendulum, SideBySide, Table, World, play
 
 lab = Lab()
 check = lab.check
@@ -267,11 +267,9 @@ def _(warm_start: Callable) -> None:
     "`Planner(low, high, horizon, population, seed)` 有 `propose()`、`learn(actions, returns)` 和 `act()` 三个方法。",
 )
 def _(planner_class: type) -> float:
-    world = Pendulum()
-    earned = [
-        play(Watched(planner_class, world, seed), world, state, STEPS, ROUNDS)[0]
-        for seed, state in enumerate(starts(np.random.default_rng(7)))
-    ]
+    world, begins = Pendulum(), starts(np.random.default_rng(7))
+    planners = [Watched(planner_class, world, seed) for seed in range(len(begins))]
+    earned = play(SideBySide(planners), world, begins, STEPS, ROUNDS)
     mean = float(np.mean(earned))
     print(f"mean return {mean:.0f} over {EPISODES} episodes; full points from {FULL:.0f}, none below {NULL:.0f}")
     return share(mean)

@@ -4,6 +4,8 @@ Each has `step(states, actions)`: states (N, S) and actions (N, A) to next state
 (N,). Nothing is kept between the steps but `calls`, the number of them, and `simulated`, the number of states stepped.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -79,32 +81,50 @@ class Table(World):
         return np.stack([position, speed], axis=1), 1 - np.abs(position - self.goal), np.abs(position) > self.edge
 
 
-def play(planner, world: World, state: np.ndarray, steps: int, rounds: int = 3) -> tuple[float, np.ndarray, np.ndarray]:
-    """One episode under a planner that is shown nothing but what its own sequences of actions are worth.
+class SideBySide:
+    """Several planners, one for each of the episodes that are played at once, asked together."""
 
-    Before each step, `rounds` times: `planner.propose()` gives actions (N, H, A), and `planner.learn(actions, returns)`
-    is told their returns (N,), without a discount. Then `planner.act()` gives the action (A,) to take.
+    def __init__(self, planners: Sequence) -> None:
+        self.planners = list(planners)
 
-    Returns:
-        The return of the episode, the states (T + 1, S) that were visited, and the actions (T, A) that were taken.
+    def propose(self) -> list[np.ndarray]:
+        """What each planner wants to know about: E arrays (N, H, A)."""
+        return [planner.propose() for planner in self.planners]
+
+    def learn(self, actions: Sequence[np.ndarray], returns: Sequence[np.ndarray]) -> None:
+        """Tell each planner the returns (N,) of its candidates."""
+        for planner, asked, found in zip(self.planners, actions, returns, strict=True):
+            planner.learn(asked, found)
+
+    def act(self) -> list[np.ndarray]:
+        """What each planner does, E arrays (A,)."""
+        return [planner.act() for planner in self.planners]
+
+
+def play(team, world: World, states: np.ndarray, steps: int, rounds: int = 3) -> np.ndarray:
+    """The returns (E,) of E episodes under planners that are shown nothing but what their own candidates are worth.
+
+    Before each step, `rounds` times: `team.propose()` gives E arrays of actions (N, H, A), and `team.learn(actions,
+    returns)` is told E arrays of returns (N,), without a discount. Then `team.act()` gives the actions to take.
     """
-    states, taken, total = [np.asarray(state, float)], [], 0.0
+    states, total, going = np.array(states, float), np.zeros(len(states)), np.ones(len(states))
     for _ in range(steps):
         for _ in range(rounds):
-            actions = np.asarray(planner.propose(), float)
-            planner.learn(actions, imagined(world, states[-1], actions))
-        taken.append(np.asarray(planner.act(), float))
-        following, reward, over = world.step(states[-1][None], taken[-1][None])
-        states.append(following[0])
-        total += float(reward[0])
-        if over[0]:
+            actions = [np.asarray(each, float) for each in team.propose()]
+            numbers = [len(each) for each in actions]
+            worth = imagined(world, np.repeat(states, numbers, axis=0), np.concatenate(actions))
+            team.learn(actions, np.split(worth, np.cumsum(numbers)[:-1]))
+        states, reward, over = world.step(states, np.array([np.asarray(each, float) for each in team.act()]))
+        total += going * reward
+        going = going * ~over
+        if not going.any():
             break
-    return total, np.array(states), np.array(taken)
+    return total
 
 
-def imagined(world: World, state: np.ndarray, actions: np.ndarray) -> np.ndarray:
-    """Returns (N,) of sequences of actions (N, H, A) from one state (S,); after the end of an episode comes nothing."""
-    states, total, going = np.tile(state, (len(actions), 1)), np.zeros(len(actions)), np.ones(len(actions))
+def imagined(world: World, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """Returns (N,) of sequences of actions (N, H, A) from states (N, S); after the end of an episode comes nothing."""
+    total, going = np.zeros(len(actions)), np.ones(len(actions))
     for now in np.moveaxis(actions, 1, 0):
         states, reward, over = world.step(states, now)
         total += going * reward

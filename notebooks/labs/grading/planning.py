@@ -289,15 +289,18 @@ def memory(student, rng):
 
 
 class Asked:
-    """A student's planner: asked over the wire, believed in nothing."""
+    """A student's planners side by side: asked over the wire, believed in nothing."""
 
-    def __init__(self, student, world, seed) -> None:
-        self.student, self.low, self.high = student, world.low, world.high
-        self.planner = student.make("Planner", world.low, world.high, HORIZON, POPULATION, seed)
+    def __init__(self, student, world, seeds) -> None:
+        self.student, self.low, self.high, self.number = student, world.low, world.high, len(seeds)
+        settings = (world.low, world.high, HORIZON, POPULATION)
+        self.planners = student.make("side_by_side", seeds, *settings)
 
-    def propose(self) -> np.ndarray:
-        name = ("the candidates", "候选")
-        actions = array(name, self.student.ask(self.planner, "propose"), dtype="number").astype(float)
+    def propose(self) -> list[np.ndarray]:
+        return [self.candidates(each) for each in self.one_each(self.student.ask(self.planners, "propose"))]
+
+    def candidates(self, answer) -> np.ndarray:
+        actions = array(("the candidates", "候选"), answer, dtype="number").astype(float)
         if actions.ndim != 3 or not 1 <= len(actions) <= POPULATION or actions.shape[1:] != (HORIZON, len(self.low)):
             wanted = f"(N ≤ {POPULATION}, {HORIZON}, {len(self.low)})"
             raise Wrong(
@@ -309,21 +312,27 @@ class Asked:
         return actions
 
     def learn(self, actions, returns) -> None:
-        self.student.tell(self.planner, "learn", actions, returns)
+        self.student.tell(self.planners, "learn", actions, returns)
 
-    def act(self) -> np.ndarray:
-        name = ("the action", "动作")
-        action = array(name, self.student.ask(self.planner, "act"), (len(self.low),), "number").astype(float)
+    def act(self) -> list[np.ndarray]:
+        return [self.action(each) for each in self.one_each(self.student.ask(self.planners, "act"))]
+
+    def action(self, answer) -> np.ndarray:
+        action = array(("the action", "动作"), answer, (len(self.low),), "number").astype(float)
         check(np.isfinite(action).all(), "the action is not finite", "动作不是有限的数")
         return action
+
+    def one_each(self, answer) -> list:
+        one = isinstance(answer, list) and len(answer) == self.number
+        check(one, "there should be one answer of each planner", "每个规划器应各有一个答复")
+        return answer
 
 
 @grader.part("planner", 4, "the return of your planner", "规划器的回报")
 def earned(student, rng):
-    world = Pendulum()
-    total = [
-        play(Asked(student, world, int(rng.integers(2**31))), world, state, STEPS, ROUNDS)[0] for state in starts(rng)
-    ]
+    world, begins = Pendulum(), starts(rng)
+    seeds = [int(seed) for seed in rng.integers(2**31, size=len(begins))]
+    total = play(Asked(student, world, seeds), world, begins, STEPS, ROUNDS)
     mean = float(np.mean(total))
     return Share(
         share(mean),
