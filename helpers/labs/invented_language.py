@@ -1,7 +1,7 @@
 """An invented language for lab 6, of which all is known: texts with a topic and a mood, both to be read off the words.
 
     language = Language()
-    ids, labels = language.texts(64, np.random.default_rng(1), turned=(0, 1))
+    ids, labels = language.texts(64, np.random.default_rng(1), turned=(0, 2))
     print(language.spelled(ids[0]), labels[0])
 
 It has what makes pretraining pay: a few labelled texts show few of the words, and unlabelled texts show which words
@@ -19,7 +19,7 @@ from torch import Tensor
 
 PAD, MASK, NOT = 0, 1, 2
 SPECIAL = ("[PAD]", "[MASK]", "not")
-TOPICS = ("horror", "war", "love", "cooking")
+TOPICS = ("horror", "love", "war", "cooking")
 
 
 class Language:

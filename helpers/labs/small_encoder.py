@@ -10,7 +10,7 @@ pretrains it anew, in about 90 seconds of one core, and writes the file that `pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +105,11 @@ def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
 def trainable_names(module: nn.Module) -> list[str]:
     """Names of the parameters that ask for gradients."""
     return [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+
+
+def walk(pairs: Iterable) -> Iterator:
+    """An iterator, as `named_parameters()` is one: it can be walked through once."""
+    return iter(pairs)
 
 
 def pretrained(seed: int = 0) -> SmallEncoder:

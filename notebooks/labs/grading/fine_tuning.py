@@ -4,8 +4,6 @@ The performance task is measured outside: batches, gradients and test texts are 
 student is weights, so that nobody takes a step more than 80. In each task other topics are turned.
 """
 
-import itertools
-
 import numpy as np
 import torch
 
@@ -13,13 +11,16 @@ from aibook.labs.compare import array, check, close, equal
 from aibook.labs.grading import Grader, Share, Wrong
 from aibook.labs.student import Student, StudentError
 from helpers.labs import small_encoder
-from helpers.labs.invented_language import TOPICS, Language
+from helpers.labs.invented_language import Language
 from helpers.labs.small_encoder import SmallEncoder, weights_of
 
 grader = Grader("06-fine-tuning")
 
-# The master's fine-tuner over 10 secrets: 89.5 ± 0.9 %. A head alone on the frozen encoder: 56.6 ± 1.2 %.
-NULL, FULL, TASKS, STEPS, LABELLED, TEST = 0.60, 0.86, 2, 80, 320, 1_000
+# Accuracies: the master's fine-tuner, mean of three tasks over 8 secrets, 92.2 ± 0.7 % (one task alone: sd 1.5 %); a
+# linear classifier on the frozen encoder 60 to 71 %, a head trained for 80 steps 49 to 66 %; all weights at a fourth of
+# the master's rate 78 to 93 %, at ten times its rate 50 to 60 %.
+NULL, FULL, STEPS, LABELLED, TEST = 0.65, 0.88, 80, 320, 1_000
+TURNED = [(0, 2), (0, 3), (1, 2), (1, 3)]  # topics; with the other two pairs a frozen encoder does better
 
 
 # ------------------------------------------------------------------------------------------------------------- pooling
@@ -86,7 +87,13 @@ def learning(student: Student, rng: np.random.Generator) -> None:
 def slips(student: Student, rng: np.random.Generator) -> None:
     model = student.make("SmallEncoder", 20, 4, 4, 2)
     student.call("set_trainable", model, ["encoder.layer.3", "head"])
-    for prefixes in (["encoder.layer.4"], ["head", "encoder.lay"], ["ead"], ["encoder.layer.1", "pooler", "head"]):
+    for prefixes in (
+        ["encoder.layer.4"],
+        ["head", "encoder.lay"],
+        ["ead"],
+        ["layer.1"],
+        ["encoder.layer.1", "pooler", "head"],
+    ):
         try:
             student.call("set_trainable", model, prefixes)
         except StudentError as error:
@@ -100,7 +107,7 @@ def slips(student: Student, rng: np.random.Generator) -> None:
 def _grouped(student: Student, names: dict[str, tuple[int, ...]], *settings: float) -> dict[str, list[float]]:
     """For each name [rate, weight decay], after checking that each tensor, known by its values, is there once."""
     tensors = [[name, torch.full(shape, float(i))] for i, (name, shape) in enumerate(names.items())]
-    groups = student.call("parameter_groups", tensors, *settings)
+    groups = student.call("parameter_groups", student.make("walk", tensors), *settings)
     check(isinstance(groups, list | tuple), "the groups are no list", "返回的参数组不是列表")
     found: dict[int, list] = {}
     for group in groups:
@@ -135,7 +142,7 @@ def rates(student: Student, rng: np.random.Generator) -> None:
     cases = [("the whole model", "整个模型", _names(range(12))), ("one layer", "只有一层", _names(range(1)))]
     upper = {n: s for n, s in _names(range(3, 11)).items() if "embeddings" not in n}
     cases += [("layers 3 to 10", "第 3 到 10 层", {"top." + n if "layer" in n else n: s for n, s in upper.items()})]
-    cases += [("embeddings and head", "词嵌入与分类头", _names(range(0)))]
+    cases += [("embeddings and head", "词嵌入与任务头", _names(range(0)))]
     for english, chinese, names in cases:
         lr, head_lr, decay = 10 ** rng.uniform(-5, -3), 10 ** rng.uniform(-3, -1), rng.uniform(0.5, 0.95)
         found = _grouped(student, names, lr, head_lr, decay, 0.05)
@@ -324,6 +331,7 @@ def odd_scores(student: Student, rng: np.random.Generator) -> None:
     )  # creeps past the first in small steps
     _compare_watched(student, [x, x + 0.1, x + 0.13, x + 0.3, x], 5, 0.05)
     _compare_watched(student, [float("nan"), x, float("nan"), x + 0.1, float("nan"), float("nan")], 2)
+    _compare_watched(student, [float("nan"), float("nan"), x], 2)
     _compare_watched(student, [float("nan"), float("nan")], 3)
 
 
@@ -331,8 +339,7 @@ def odd_scores(student: Student, rng: np.random.Generator) -> None:
 @grader.part("fine-tuner", 6, "accuracy after 80 gradient steps", "80 个梯度步之后的准确率")
 def accuracy(student: Student, rng: np.random.Generator) -> Share:
     torch.set_num_threads(1)
-    pairs = list(itertools.combinations(range(len(TOPICS)), 2))
-    reached = np.mean([_tuned(student, rng, pairs[i]) for i in rng.choice(len(pairs), TASKS, replace=False)])
+    reached = np.mean([_tuned(student, rng, TURNED[i]) for i in rng.choice(len(TURNED), 3, replace=False)])
     share = (reached - NULL) / (FULL - NULL)
     return Share(
         share,
