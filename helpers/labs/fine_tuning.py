@@ -275,7 +275,7 @@ def _(tuner_class: type) -> float:
             "update 应返回一个字典，含每个参数的新权重，冻结的参数也不例外。",
         )
         for name, value in found.items():
-            expect_array(f"the new {name}", value, tuple(before[name].shape), "float32")
+            expect_array(f"the new {name}", value, tuple(before[name].shape))
         return found
 
     small_encoder.train(model, update, batches(ids, labels, steps=STEPS, rng=np.random.default_rng(3)))
