@@ -134,7 +134,8 @@ def _described(error: BaseException) -> dict:
         return {"error": "missing", "message": str(error)}
     if isinstance(error, wire.WireError):
         return {"error": error.kind, "message": error.what}
-    kind = "unwritten" if isinstance(error, NotImplementedError) else "raised"
+    # torch raises it too, with a message, for what a tensor cannot do
+    kind = "unwritten" if type(error) is NotImplementedError and not error.args else "raised"
     try:
         message = str(error)[:300]
     except BaseException:

@@ -24,6 +24,10 @@ def spoil(x):
 def unwritten():
     raise NotImplementedError
 
+def unable(x):
+    import torch
+    return 1 - torch.ones(x, dtype=torch.bool)
+
 def wrong(x):
     return x / 0
 
@@ -113,6 +117,7 @@ def test_what_is_asked_is_answered(student):
     [
         ("absent", (), "missing", "defines no `absent`"),
         ("unwritten", (), "unwritten", "still to be written"),
+        ("unable", (2,), "raised", "it raised"),
         ("wrong", (1,), "raised", "ZeroDivisionError: division by zero"),
         ("liar", (), "type", "something of type Liar"),
     ],
