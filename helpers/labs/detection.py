@@ -11,9 +11,10 @@ from helpers.labs.checks import CheckFailed, Lab, expect, expect_array, expect_c
 lab = Lab()
 check = lab.check
 
-# The master's solution reaches an AP (50:95) of 0.440 ± 0.019 on 128 scenes, over 6 seeds: the bar is the mean less two
-# deviations. Undecoded boxes or no NMS reach 0.20 to 0.24, a threshold of 0.5 on the scores 0.33 to 0.40.
-BAR, NULL = 0.40, 0.15
+# The master's solution reaches an AP (50:95) of 0.440 ± 0.019 on 128 scenes, over 6 seeds: the bar is the mean less
+# three deviations, so that luck does not mark, and a recipe of one's own may be a little worse. Undecoded boxes or no
+# NMS reach 0.20 to 0.24, a threshold of 0.5 on the scores 0.33 to 0.40.
+BAR, NULL = 0.38, 0.15
 TRAIN, TEST = 600, 128  # scenes
 
 
@@ -228,12 +229,13 @@ def _(gradients, detect):
         [torch.tensor([[4.0, 4, 18, 18]]), torch.tensor([1])],
         [torch.zeros(0, 4), torch.zeros(0, dtype=torch.long)],
     ):
-        value, slope, _ = asked(torch.zeros(1, 512, 3), torch.zeros(1, 512, 4), *[[part] for part in scene])
+        value, *slopes = gradients(torch.zeros(1, 512, 3), torch.zeros(1, 512, 4), places, *[[part] for part in scene])
         expect(
-            math.isfinite(value) and slope.isfinite().all(),
-            f"On a scene with {len(scene[0])} objects your loss is {value}, or its derivative is not finite.",
-            f"在有 {len(scene[0])} 个目标的场景上，你的损失为 {value}，或者其导数不是有限值。",
+            np.isfinite(value) and all(part.isfinite().all() for part in slopes),
+            f"On a scene with {len(scene[0])} objects your loss is {value:g}, or its derivative is not finite.",
+            f"在有 {len(scene[0])} 个目标的场景上，你的损失为 {value:g}，或者其导数不是有限值。",
         )
+        slope = slopes[0]
         expect(
             (slope > 0).float().mean() > 0.9,
             "A logit of 0 says 'perhaps' where nearly all anchors are background: the derivative by nearly all logits "

@@ -26,9 +26,9 @@ def boxes(ax, corners, colours: str | Sequence[str], texts: Sequence[str] = (), 
             ax.text(x1, max(y1 - 1, 4), texts[i], fontsize=6, va="bottom", color="black", bbox=back, clip_on=True)
 
 
-def row(scenes: Scenes, which: Sequence[int], found: Sequence[tuple] | None = None, least: float = 0.3) -> None:
+def row(scenes: Scenes, which: Sequence[int], found: Sequence[tuple] | None = None, least: float = 0.4) -> None:
     """Scenes with their true boxes; or, where `found` is given, with its boxes of a score of at least `least`."""
-    figure, axes = plt.subplots(1, len(which), figsize=(9, 9 / len(which) + 0.1), dpi=100)
+    _, axes = plt.subplots(1, len(which), figsize=(9, 9 / len(which) + 0.1), dpi=100)
     for ax, i in zip(axes, which, strict=True):
         _show(ax, scenes.images[i])
         corners, scores, labels = (
@@ -40,13 +40,12 @@ def row(scenes: Scenes, which: Sequence[int], found: Sequence[tuple] | None = No
         names = [CLASSES[k] for k in labels[sure]]
         texts = names if found is None else [f"{name} {s:.2f}" for name, s in zip(names, scores[sure], strict=True)]
         boxes(ax, corners[sure], [COLOURS[k] for k in labels[sure]], texts)
-    figure.tight_layout()
     plt.show()
 
 
 def lessons(image: np.ndarray, truth: np.ndarray, anchors: np.ndarray, y: np.ndarray) -> None:
     """What the anchors of a scene learn: dots at the centres of all, boxes round those that are to find an object."""
-    figure, axes = plt.subplots(1, 2, figsize=(7, 3.5), dpi=100)
+    _, axes = plt.subplots(1, 2, figsize=(7, 3.5), dpi=100)
     centre = (anchors[:, :2] + anchors[:, 2:]) / 2 - 0.5
     for ax in axes:
         _show(ax, image)
@@ -59,8 +58,7 @@ def lessons(image: np.ndarray, truth: np.ndarray, anchors: np.ndarray, y: np.nda
     }
     for name, (value, colour, marker, size) in styles.items():
         axes[1].scatter(*centre[y == value].T, s=size, c=colour, marker=marker, linewidths=1, label=name)
-    axes[1].legend(fontsize=7, loc="upper right")
-    figure.tight_layout()
+    axes[1].legend(fontsize=7, loc="upper right", frameon=True, facecolor="0.5", framealpha=0.9)
     plt.show()
 
 

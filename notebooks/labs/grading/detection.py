@@ -45,15 +45,15 @@ def decoded(student, rng):
 def extremes(student, rng):
     boxes, anchors = some_boxes(rng, 20), some_boxes(rng, 20)
     close(BOXES, student.call("decode", student.call("encode", boxes, anchors), anchors), boxes, rtol=1e-3, atol=1e-2)
+    where = ("for offsets that are far too large", "偏移量过大时")
     for n in (1, 6):
-        t = rng.uniform(25, 400, (n, 4)) * rng.choice([1, -1], (n, 4))
-        t[0, 2:] = (21.5, 19.5)  # on both sides of 5 · log(1000/16) = 20.7
-        t, anchors = torch.from_numpy(t.astype(np.float32)), some_boxes(rng, n)
+        t = torch.from_numpy((rng.uniform(25, 400, (n, 4)) * rng.choice([1, -1], (n, 4))).astype(np.float32))
+        anchors = some_boxes(rng, n)
         expected = CODER.decode_single(t, anchors)
-        close(
-            BOXES, student.call("decode", t, anchors), expected, rtol=1e-3, atol=0.05,
-            where=("for offsets that are far too large", "偏移量过大时"),
-        )  # fmt: skip
+        close(BOXES, student.call("decode", t, anchors), expected, rtol=1e-3, atol=0.05, where=where)
+    t = torch.tensor([[0, 0, 21.5, 19.5], [0, 0, 19.5, 21.5], [0, 0, -24.0, 0], [0, 0, 0, -24.0], [0, 0, 500.0, 500.0]])
+    anchors = some_boxes(rng, 5, low=40)  # 5 · log(1000/16) = 20.7 is the limit; there is none below
+    close(BOXES, student.call("decode", t, anchors), CODER.decode_single(t, anchors), rtol=1e-4, atol=0.01, where=where)
 
 
 # -- iou ---------------------------------------------------------------------------------------------------------------
@@ -139,6 +139,8 @@ def rules(student, rng):
     scores = torch.arange(7, 0, -1).float() / 10
     zeros = torch.zeros(7, dtype=torch.long)
     _same_boxes(student, chain, scores, zeros, 0.3, [0, 2, 4, 6], ("for a chain of boxes", "框连成一串时"))
+    where = ("with a limit of 1, which strikes out nothing", "阈值为 1（什么都不淘汰）时")
+    _same_boxes(student, chain, scores, zeros, 1.0, list(range(7)), where)
     empty = torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.long)
     array(("the indices of no box", "没有框时的下标"), student.call("nms", *empty, 0.5), (0,))
 
@@ -247,6 +249,10 @@ def repetitions(student, rng):
     _same_verdicts(student, boxes, scores, truth, 0.5, ("where two objects overlap", "两个目标相互重叠时"))
     _same_verdicts(
         student, boxes.flip(0), scores.flip(0), truth, 0.5, ("where two objects overlap", "两个目标相互重叠时")
+    )
+    apart = torch.tensor([[x + 2, 0, x + 10, 4], [x - 1, 0, x + 7, 4]])  # the first fits both, the second only object 0
+    _same_verdicts(
+        student, apart, torch.tensor([0.9, 0.8]), truth, 0.5, ("where two objects overlap", "两个目标相互重叠时")
     )
     _same_verdicts(student, boxes.repeat(2, 1), torch.arange(8, 0, -1) / 9, truth, 0.5)
     _same_verdicts(student, boxes, scores, torch.zeros(0, 4), 0.5, ("without objects", "没有目标时"))
