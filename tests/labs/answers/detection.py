@@ -326,8 +326,42 @@ ALSO_RIGHT: dict[str, list[tuple[str, str]]] = {
     ],
     "detector": [
         ("vectorised, and the best class of each anchor only", learning() + finding()),
-        ("limits of one's own", learning(high="0.55", low="0.35") + finding(least="0.05")),
+        ("another limit, other weights", learning(low="0.35", weight="1.2")),
     ],
 }  # fmt: skip
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT: dict[str, str] = {
+    "iou: corner = torch.maximum(a[:, None, :2], b[None, :, :2])"
+    " → corner = torch.maximum(b[None, :, :2], a[:, None, :2])": "a maximum is symmetric",
+    "iou: opposite = torch.minimum(a[:, None, 2:], b[None, :, 2:])"
+    " → opposite = torch.minimum(b[None, :, 2:], a[:, None, 2:])": "a minimum is symmetric",
+    "iou: return shared / (area_a[:, None] + area_b - shared).clamp(min=1e-09)"
+    " → return shared / (area_a[:, None] + area_b - "
+    "shared).clamp(min=1.5000000000000002e-09)": "both are far below any area, and above 0",
+    "nms: overlap = iou(boxes[best][None], boxes[order])[0]"
+    " → overlap = iou(boxes[best][None], boxes[order])[-1]": "there is one row",
+    "nms: return torch.tensor(kept, dtype=torch.long)"
+    " → return torch.tensor(kept)": "differs only for no box, where no index has a type",
+    "matching: return (torch.zeros(len(anchors), dtype=torch.long), torch.zeros(len(anchors), dtype=torch.long))"
+    " → return (torch.zeros(len(anchors)), torch.zeros(len(anchors), "
+    "dtype=torch.long))": "y is compared by value: 0.0 is background, too",
+    "matching: return (torch.zeros(len(anchors), dtype=torch.long), torch.zeros(len(anchors), dtype=torch.long))"
+    " → return (torch.zeros(len(anchors), dtype=torch.long), torch.ones(len(anchors), "
+    "dtype=torch.long))": "without objects there is no right `which`",
+    "average-precision: best, m = overlap[n].max(dim=0)"
+    " → best, m = overlap[n].max(dim=-1)": "there is one axis",
+    "average-precision: for n in scores.argsort(descending=True, stable=True).tolist():"
+    " → for n in scores.argsort(descending=True).tolist():": "the order of equal scores is not asked",
+    "average-precision: for n in scores.argsort(descending=True, stable=True).tolist():"
+    " → for n in scores.argsort(descending=True, stable=False).tolist():": "the order of equal scores is not asked",
+    "average-precision: order = np.argsort(-scores, kind='stable')"
+    " → order = np.argsort(-scores)": "the order of equal scores is not asked",
+    "average-precision: levels = np.linspace(0, 1, 101)"
+    " → levels = np.linspace(1, 0, 101)": "a mean has no order",
+    "average-precision: overlap[:, m] = -1"
+    " → overlap[:, m] = -0": "below any limit above 0",
+    "average-precision: overlap[:, m] = -1"
+    " → overlap[:, m] = -2": "below any limit",
+    "average-precision: right = torch.zeros(len(boxes), dtype=torch.bool)"
+    " → right = torch.zeros(len(boxes))": "compared by value: 1.0 is right, too",
+}  # fmt: skip
