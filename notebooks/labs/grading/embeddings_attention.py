@@ -86,7 +86,7 @@ def order(vectors: np.ndarray, query: np.ndarray, exclude=()) -> list[int]:
 
 def draw_vectors(rng, n: int = 30, d: int = 8) -> np.ndarray:
     """Rows of very different lengths, one of them zero."""
-    vectors = rng.normal(size=(n, d)) * rng.uniform(0.05, 20, (n, 1))
+    vectors = rng.normal(size=(n, d)) * np.exp(rng.uniform(-4, 3, (n, 1)))
     vectors[rng.integers(n)] = 0
     return vectors
 
@@ -118,6 +118,9 @@ def analogies(student, rng):
             unit[d] = vectors[d] / np.linalg.norm(vectors[d])
         right = order(unit, unit[b] - unit[a] + unit[c], (a, b, c))[0]
         equal(("the answer's row", "答案的行号"), student.call("analogy", vectors, a, b, c), right)
+    corner = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0], [1.0, -1.0, -1.0], [0, 0, 0]]) * rng.uniform(0.1, 9)
+    found = student.call("analogy", corner, 0, 1, 2)  # the only other row points away, so a cosine of 0 is the largest
+    equal(("the answer's row, beside a row of zeros", "有全零行时答案的行号"), found, 4)
 
 
 def tensor(rng, *shape, scale: float = 1.0) -> torch.Tensor:
@@ -216,7 +219,7 @@ def codes(student, rng):
 
 @grader.part("positions", 2, "the way from one place to another", "从一个位置到另一个位置")
 def shifts(student, rng):
-    for s, d in ((0, 4), (1, 2), (int(rng.integers(2, 50)), 8), (-int(rng.integers(1, 20)), 6)):
+    for s, d in ((0, 4), (1, 2), (int(rng.integers(2_000, 3_000)), 8), (-int(rng.integers(1, 20)), 6)):
         found = array(("the matrix", "矩阵"), student.call("shift", s, d), (d, d), "float").astype(float)
         places = np.arange(30, 60)
         close(("the moved codes", "移动后的编码"), waves(places, d) @ found, waves(places + s, d), atol=1e-3)

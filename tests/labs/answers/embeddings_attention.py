@@ -461,4 +461,9 @@ def train(batches, pieces):
     ],
 }
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT: dict[str, str] = {
+    "skip_pairs: reshape(-2, 2)": "NumPy takes any negative length for the one that is to be found out",
+    "analogy: n = 2": "only the first of the rows is used",
+    "analogy: [-1] of the rows": "the list has one row",
+    "visible: expand(-1, 1, …)": "the axis of the heads has length 1, which -1 keeps",
+}
