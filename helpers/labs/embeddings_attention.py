@@ -200,6 +200,7 @@ def _(heads_class: type[nn.Module]) -> None:
                 f"With the same weights, {name} differs from nn.MultiheadAttention's. Heads are neighbouring numbers.",
                 f"权重相同时，{name_zh}的结果与 nn.MultiheadAttention 不同。每个头取的是相邻的一段数。",
             )
+            expect_array("heads.shares", getattr(ours, "shares", None), (2, 3, 4, 4 if asked is None else 6))
         short = ours(x[:, :3], x[:, :3]).numpy()
         mask = torch.tensor([True, True, True, False])
         found = ours(x, x, mask)[:, :3].numpy()

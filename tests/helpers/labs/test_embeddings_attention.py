@@ -75,6 +75,12 @@ def test_other_right_answers_pass(names, answers, capsys):
     assert "✓" in capsys.readouterr().out
 
 
+def test_heads_that_keep_no_shares_are_told_so(names, answers):
+    source = dict(answers.ALSO_RIGHT["heads"])["a loop over the heads"].replace("self.shares = ", "_ = ")
+    with pytest.raises(CheckFailed, match=r"heads\.shares"):
+        lab.check("heads", **written(source, names))
+
+
 def test_a_gap_says_what_to_write(names):
     def unwritten(*_):
         raise NotImplementedError

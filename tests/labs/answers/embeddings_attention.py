@@ -409,10 +409,13 @@ class Heads(nn.Module):
         self.h = h
 
     def forward(self, x, y=None, mask=None):
-        y, answers = x if y is None else y, []
+        y, answers, shares = x if y is None else y, [], []
         for q, k, v in zip(*(z.chunk(self.h, -1) for z in (self.q(x), self.k(y), self.v(y)))):
             seen = None if mask is None else mask.expand(len(x), 1, x.shape[1], y.shape[1])[:, 0]
-            answers.append(attention(q, k, v, seen)[0])
+            found = attention(q, k, v, seen)
+            answers.append(found[0])
+            shares.append(found[1])
+        self.shares = torch.stack(shares, 1)
         return self.out_proj(torch.cat(answers, -1))
 """,
         ),
