@@ -221,7 +221,7 @@ def test_a_wrong_answer_is_caught(lab, task, what, source):
 @pytest.mark.verify
 @pytest.mark.parametrize(("lab", "task", "what", "source"), known("ALSO_RIGHT"))
 def test_another_right_answer_earns_everything(lab, task, what, source):
-    for secret in SECRETS:
+    for secret in SECRETS[:1] if task in slow(lab) else SECRETS:
         assert_right(lab, task, what, source, secret)
 
 
