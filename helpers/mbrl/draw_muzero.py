@@ -97,3 +97,20 @@ def sweep(simulations: Sequence[int], rows: Mapping[str, ArrayLike], bar: float)
     ax.set(xlabel="simulations for each move", ylabel="% of the attainable")
     ax.legend(fontsize=8)
     return ax
+
+
+def ladders(panels: Mapping[str, Mapping[str, Sequence[float]]], label: str) -> np.ndarray:
+    """Panels side by side, one row of dots (a seed each) and a bar at their median for every name."""
+    count = len(next(iter(panels.values())))
+    _, axes = plt.subplots(1, len(panels), figsize=(7, 0.32 * count + 1.1), sharey=True, squeeze=False)
+    for ax, (title, rows) in zip(axes[0], panels.items(), strict=True):
+        for y, values in enumerate(rows.values()):
+            colour = GREEN if y == 0 else BLUE
+            ax.scatter(
+                np.sort(values), y + np.linspace(-0.2, 0.2, len(values)), s=20, color=colour, alpha=0.65, zorder=3
+            )
+            ax.plot([np.median(values)] * 2, [y - 0.33, y + 0.33], color=colour, linewidth=2.4)
+        ax.set_yticks(range(count), list(rows))
+        ax.set(title=title, xlabel=label, ylim=(count - 0.5, -0.5))
+        ax.grid(axis="y", visible=False)
+    return axes[0]

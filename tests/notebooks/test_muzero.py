@@ -272,10 +272,14 @@ def test_reanalyse_changes_policies_and_values_and_nothing_that_happened(chapter
     assert changed > 0.8 and not torch.equal(m["policy"], before["policy"])
 
 
-def test_broken_on_purpose_the_policy_is_the_move(chapter):
-    agent = agent_of(chapter, improved=False)
-    m = chapter.self_play(agent, agent.world, 3, agent.c)
+def test_without_search_the_policy_is_the_move_and_draws_follow_it(chapter):
+    agent = agent_of(chapter, simulations=0, parallel=256)
+    agent.world.seen = TIC_TAC_TOE.start(256)
+    m = chapter.self_play(agent, agent.world, 1, agent.c)
     assert torch.equal(m["policy"].argmax(2), m["action"]) and (m["policy"].amax(2) == 1).all()
+    with torch.no_grad():
+        wanted = agent.root(TIC_TAC_TOE.start(1)).logits.softmax(1)[0]
+    assert (m["policy"][:, 0].mean(0) - wanted).abs().max() < 0.12
 
 
 # ---- Exams ---------------------------------------------------------------------------------------------------------
@@ -394,15 +398,16 @@ def test_when_the_bar_was_reached(chapter):
 
 
 def test_bad_settings_are_refused_with_a_reason(chapter):
-    for change in ({"rounds": 0}, {"simulations": 0}, {"updates": 0}, {"parallel": 0}):
+    agent = agent_of(chapter)
+    for change in ({"rounds": 0}, {"steps": 0}, {"updates": 0}, {"parallel": 0}):
         (name,) = change
-        agent = agent_of(chapter)
         agent.c = small(chapter, **change)
         with pytest.raises(ValueError, match=f"{name} = 0: at least 1"):
             chapter.train(agent)
-    agent.c = small(chapter, trace=1.5)
-    with pytest.raises(ValueError, match=r"trace = 1\.5"):
-        chapter.train(agent)
+    for change in ({"trace": 1.5}, {"simulations": -1}, {"unroll": -1}):
+        agent.c = small(chapter, **change)
+        with pytest.raises(ValueError, match="no number below 0"):
+            chapter.train(agent)
     with pytest.raises(TypeError, match="simulation"):
         chapter.Settings(simulation=3)
 

@@ -34,3 +34,9 @@ def test_panels_and_sweeps_take_what_the_chapter_measures():
     ax = draw.sweep([0, 2, 16], {"MuZero": [[80, 90, 100], [90, 90, 90]], "one": [1, 2, 3]}, 90)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "2", "16"]
     assert np.allclose(ax.lines[0].get_ydata(), [85, 90, 95])
+
+
+def test_ladders_have_a_row_for_each_name_and_a_bar_at_the_median():
+    axes = draw.ladders({"left": {"a": [1, 2, 9], "b": [4, 5, 6]}, "right": {"a": [1, 1, 1], "b": [2, 2, 2]}}, "x")
+    assert [list(line.get_xdata()) for line in axes[0].lines] == [[2, 2], [5, 5]]
+    assert [ax.get_title() for ax in axes] == ["left", "right"]
