@@ -86,3 +86,9 @@ def table(own: Study | None = None) -> Comparison:
         label = f"{row.world}: {row.agent}"
         cells.append([label, str(row.chapter), steps, cell(study, row.seconds), cell(study, row.result)])
     return Comparison(["world: agent", "chapter", "real steps to the bar", "CPU-seconds", "result"], cells)
+
+
+def saving(chapter: int, without: str, with_model: str) -> float:
+    """How many times as many real steps as with the model: the ratio of two records' means over the seeds."""
+    study = studies.load(CHAPTERS[chapter])
+    return study.mean(without) / study.mean(with_model)

@@ -38,3 +38,8 @@ def test_the_budgets_are_those_of_the_chapters(chapter, text):
     from aibook import house
 
     assert text in (house.NOTEBOOKS / f"{part_table.CHAPTERS[chapter]}.ipynb").read_text(encoding="utf-8")
+
+
+def test_a_saving_is_a_ratio_of_means():
+    study = studies.load("mbrl/04-mbpo")
+    assert part_table.saving(4, "steps_sac", "steps_mbpo") == study.mean("steps_sac") / study.mean("steps_mbpo") > 1
