@@ -18,6 +18,7 @@ import datetime
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ from helpers.training import Stopwatch, seed_everything
 RESULTS = Path(__file__).resolve().parent / "results" / "mbrl.json"
 DYNA = "mbrl/01-models-planning-dyna"
 PLANNING, PETS = "mbrl/02-planning-with-a-known-model", "mbrl/03-pets"
-MBPO, WORLD_MODELS = "mbrl/04-mbpo", "mbrl/05-world-models"
+MBPO, WORLD_MODELS, MUZERO = "mbrl/04-mbpo", "mbrl/05-world-models", "mbrl/06-muzero"
 Numbers = dict[str, float]
 
 
@@ -158,6 +159,30 @@ def latent_pendulum(seed: int, steps: int = 2_000) -> Numbers:
     return numbers | {"ahead": numbers["return"] - numbers["sac_return"], "steps": steps}
 
 
+def muzero(seed: int, rounds: int = 150, simulations: int = 16) -> Numbers:
+    """Chapter 6's MuZero on tic-tac-toe from random openings: % of the attainable against the player who makes no
+    mistake, games lost of 100 against one who moves at random, % of positions in which its move gives something away.
+
+    Beside it the nulls, in the same run: the untrained network with equal search (`blank_`), the trained policy without
+    search (`policy_`) and, above them, AlphaZero with the exact rules after half as many rounds (`alpha_`). Agents'
+    seeds from 100 on.
+    """
+    chapter = recipes.load(MUZERO)
+    game = chapter.TIC_TAC_TOE
+    judge, c = chapter.Judge(game), replace(chapter.Settings(), rounds=rounds)
+    agent = chapter.player(chapter.MuZero, game, c, 100 + seed)
+    graded = {"blank_": chapter.graded(judge, agent, simulations)}
+    course = chapter.train(agent)
+    graded |= {"": chapter.graded(judge, agent, simulations), "policy_": chapter.graded(judge, agent, 0)}
+    exact = replace(c, rounds=max(1, rounds // 2), unroll=0)
+    alpha = chapter.player(chapter.AlphaZero, game, exact, 100 + seed)
+    alpha_course = chapter.train(alpha)
+    graded["alpha_"] = chapter.graded(judge, alpha, simulations)
+    numbers = {f"{arm}{what}": graded[arm]._asdict()[what] for arm in ("", "policy_", "blank_", "alpha_")
+               for what in ("share", "lost", "wrong")}  # fmt: skip
+    return numbers | {"cpu": course.cpu[-1], "alpha_cpu": alpha_course.cpu[-1], "moves": course.steps[-1]}
+
+
 def ensemble(seed: int) -> Numbers:
     """Evaluations of a member in a CPU-second (5 members, 2 layers of 128), and the share of the bare products."""
     speed, limit = recipes.load(PETS).evaluations(repeats=600)
@@ -173,6 +198,7 @@ ENTRIES: dict[str, Callable[[int], Numbers]] = {
     "pets-pendulum": pets_pendulum,
     "mbpo-pendulum": mbpo_pendulum,
     "latent-pendulum": latent_pendulum,
+    "muzero": muzero,
     "ensemble": ensemble,
 }
 BARS: dict[str, dict[str, Bar]] = {
@@ -182,6 +208,7 @@ BARS: dict[str, dict[str, Bar]] = {
     "pets-pendulum": {"return": Bar(">=", -200), "steps": Bar("<=", 800), "cpu": Bar("<=", 30)},
     "mbpo-pendulum": {"return": Bar(">=", -200), "steps": Bar("<=", 1_500), "cpu": Bar("<=", 120)},
     "latent-pendulum": {"ahead": Bar(">=", 0), "return": Bar(">=", -150), "steps": Bar("<=", 2_000)},
+    "muzero": {"share": Bar(">=", 90), "lost": Bar("<=", 0)},
     "ensemble": {"evaluations": Bar(">=", 1.2)},
 }
 

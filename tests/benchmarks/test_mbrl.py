@@ -61,6 +61,14 @@ def test_the_latent_planner_and_its_rivals_are_measured_after_the_same_real_step
     assert numbers["sac3_return"] != numbers["sac_return"]
 
 
+def test_muzero_is_measured_beside_its_nulls():
+    numbers = mbrl.muzero(0, rounds=2, simulations=4)
+    for arm in ("", "policy_", "blank_", "alpha_"):
+        assert 0 <= numbers[f"{arm}share"] <= 100 and 0 <= numbers[f"{arm}wrong"] <= 100
+        assert numbers[f"{arm}lost"] in range(101)
+    assert numbers["moves"] == 2 * 5 * 256 and 0 < numbers["alpha_cpu"] < numbers["cpu"]
+
+
 def test_the_ensemble_is_held_against_its_bare_products():
     numbers = mbrl.ensemble(0)
     assert numbers["share"] == pytest.approx(100 * numbers["evaluations"] / numbers["limit"])
@@ -79,14 +87,6 @@ def test_an_entry_replaces_its_older_runs_and_leaves_the_others(tmp_path):
 
 def test_the_stored_results_meet_the_bars():
     stored = json.loads(mbrl.RESULTS.read_text(encoding="utf-8"))
-    for name in (
-        "dyna-maze",
-        "planner",
-        "pets-cart-pole",
-        "pets-pendulum",
-        "mbpo-pendulum",
-        "latent-pendulum",
-        "ensemble",
-    ):
+    for name in mbrl.BARS:
         assert len(stored[name]["runs"]) >= 5
         assert "MISSED" not in mbrl.table({name: stored[name]})
