@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from scipy.special import expit
 from scipy.stats import norm
 
 from aibook.labs.compare import array, check, close, equal
@@ -10,6 +11,7 @@ from helpers.labs import pets_dyna as lab
 from helpers.labs.mazes import ACTIONS, random_maze
 
 grader = Grader("08-pets-dyna")
+BENT, SLOPE = ("the log-variance", "对数方差"), ("its derivative", "它的导数")
 
 
 # -- Q-learning --------------------------------------------------------------------------------------------------------
@@ -80,26 +82,49 @@ def planned(student, rng):
 
 
 # -- prioritised sweeping ----------------------------------------------------------------------------------------------
+def _lines(rng, states, actions, count):
+    """Real steps of a world in which no two pairs lead to the same cell: so no two errors are ever equally large."""
+    pairs = rng.permutation(states * actions)[:count]
+    cells = rng.permutation(states)
+    steps = []
+    for number, pair in enumerate(pairs.tolist()):
+        over = number >= states or rng.random() < 0.15
+        s2 = int(cells[number % states])
+        steps.append((pair // actions, pair % actions, float(rng.normal()), s2, bool(over)))
+    stale = [(s, a, float(rng.normal()), int(rng.integers(states)), not over) for s, a, _, _, over in steps[::3]]
+    return stale + steps
+
+
 @grader.part("sweeping", 2, "a few updates in other models", "在其他模型中做少量更新")
 def few_updates(student, rng):
-    for states, actions, tries, n in ((5, 3, 20, 1), (5, 3, 20, 4), (9, 2, 15, 7), (7, 4, 40, 25), (6, 2, 10, 0)):
-        _same_sweep(student, rng, _world(rng, states, actions, tries), (states, actions), n, 1e-3)
+    for states, actions, count, n in ((5, 3, 9, 1), (6, 3, 9, 4), (9, 2, 12, 7), (12, 4, 20, 25), (6, 2, 8, 0)):
+        _same_sweep(student, rng, _lines(rng, states, actions, count), (states, actions), n, 1e-6)
 
 
 @grader.part(
     "sweeping", 2, "until no error exceeds θ; no pair, one pair", "直到误差都不超过 θ；没有或只有一个状态–动作对"
 )
 def swept(student, rng):
-    for theta in (0.8, 0.2, 1e-4):
-        _same_sweep(student, rng, _world(rng, 8, 3, 30), (8, 3), 500, theta)
+    for theta in (0.8, 0.4, 0.1):
+        _same_sweep(student, rng, _lines(rng, 12, 3, 18), (12, 3), 500, theta)
     _same_sweep(student, rng, [], (4, 2), 5, 0.1)
     _same_sweep(student, rng, [(1, 0, 2.5, 2, True)], (4, 2), 5, 0.1)
+    _same_sweep(student, rng, [(0, 1, 0.5, 2, True)], (4, 2), 5, 0.5, np.zeros((4, 2)))  # exactly θ is not above θ
     _same_sweep(student, rng, [(1, 1, 1.5, 1, False)], (3, 2), 6, 1e-6)  # leads to itself: its error comes back smaller
+    # Where many pairs lead to a cell, errors tie and the order is free, but all orders end at the same values.
+    model, known = _taught(student, _world(rng, 6, 3, 30))
+    q, gamma = rng.normal(0, 1, (6, 3)), float(rng.uniform(0.5, 0.8))
+    _, (after, *_) = student.call("sweep", q, model, 5_000, 1e-7, gamma, echo=True)
+    expected = q.copy()
+    for _ in range(200):
+        for pair, (r, s2, over) in known.items():
+            expected[pair] = r + (0 if over else gamma * expected[s2].max())
+    close(("q", "q"), after, expected, where=("when nothing is left to update", "没有可更新的内容时"))
 
 
-def _same_sweep(student, rng, steps, shape, n, theta):
+def _same_sweep(student, rng, steps, shape, n, theta, q=None):
     model, known = _taught(student, steps)
-    q, gamma = rng.normal(0, 1, shape), float(rng.uniform(0.5, 0.9))
+    q, gamma = rng.normal(0, 1, shape) if q is None else q, float(rng.uniform(0.5, 0.9))
     made, (after, *_) = student.call("sweep", q, model, n, theta, gamma, echo=True)
     expected, count = q.copy(), 0
     while count < n and known:
@@ -170,11 +195,13 @@ def bounds(student, rng):
         low = float(rng.uniform(-9, 2))
         high = low + width
         values = np.concatenate([rng.uniform(low - 4, high + 4, 30), [low, high, -300, -90, 90, 300]])
-        found = student.call("bounded", torch.tensor(values, dtype=torch.float32), low, high)
+        tensor = torch.tensor(values, dtype=torch.float32)
         upper = high - np.logaddexp(0, high - values)
         expected = low + np.logaddexp(0, upper - low)
+        slopes = expit(high - values) * expit(upper - low)
         where = (f"between {low:.2f} and {high:.2f}", f"界为 {low:.2f} 与 {high:.2f} 时")
-        close(("the log-variance", "对数方差"), found, expected, where=where, rtol=1e-3, atol=1e-3)
+        for function, name, right in (("bounded", BENT, expected), ("slope", SLOPE, slopes)):
+            close(name, student.call(function, tensor, low, high), right, where=where, rtol=1e-3, atol=1e-3)
     low, width = rng.uniform(-6, -1, 4), rng.uniform(0.5, 5, 4)
     values = rng.normal(0, 6, (2, 5, 4))
     tensors = [torch.tensor(x, dtype=torch.float32) for x in (values, low, low + width)]
@@ -182,7 +209,7 @@ def bounds(student, rng):
     where = ("with bounds of their own for each column", "每一列各有上下界时")
     found = student.call("bounded", *tensors)
     expected = low + np.logaddexp(0, upper - low)
-    close(("the log-variance", "对数方差"), found, expected, where=where, rtol=1e-3, atol=1e-3)
+    close(BENT, found, expected, where=where, rtol=1e-3, atol=1e-3)
 
 
 # -- ensemble ----------------------------------------------------------------------------------------------------------
