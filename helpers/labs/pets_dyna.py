@@ -80,7 +80,7 @@ def _dyna(model_class: type, plan: Callable) -> None:
             np.allclose(q[:3, 0], expected),
             f"On a way of three steps to a goal that pays 1, with α = 1 and γ = 0.9, the picks {picks} make the values "
             f"along the way {expected}; yours are {q[:3, 0].round(4).tolist()}.",
-            f"从起点三步到达目标（奖励为 1），α = 1、γ = 0.9、picks 为 {picks} 时，沿途的值应为 {expected}，"
+            f"从起点三步到达终点（奖励为 1），α = 1、γ = 0.9、picks 为 {picks} 时，沿途的值应为 {expected}，"
             f"你得到的是 {q[:3, 0].round(4).tolist()}。",
         )
 
@@ -181,7 +181,7 @@ def _agent(agent_class: type) -> float:
     # The seed that the notebook has set: the check says the same each time, and a study over seeds means something.
     goals = reached["agent"] = goals_within_budget(agent_class, torch.initial_seed() % 2**32)
     print(f"{goals:.1%} of the possible goals; all points from {BAR:.0%}, none up to {NULL:.0%}")
-    print(f"到达了可能次数的 {goals:.1%}；达到 {BAR:.0%} 得满分，不超过 {NULL:.0%} 不得分")
+    print(f"到达终点的次数为可能次数的 {goals:.1%}；达到 {BAR:.0%} 得满分，不超过 {NULL:.0%} 不得分")
     return share(goals)
 
 

@@ -147,7 +147,7 @@ def _same_sweep(student, rng, steps, shape, n, theta, q=None):
     "agent",
     4,
     "goals reached in hidden mazes, within the budget of real steps",
-    "在隐藏的迷宫里、限定的真实步数内到达目标的次数",
+    "在隐藏的迷宫里、限定的真实步数内到达终点的次数",
 )
 def goals_within_budget(student, rng):
     """The mazes stay here, and so does the count of real steps: an agent is only asked what it does, and told."""
@@ -166,7 +166,7 @@ def goals_within_budget(student, rng):
     goals = float(np.mean(shares))
     reached = (
         f"{goals:.1%} of the possible goals; all points from {lab.BAR:.0%}",
-        f"到达了可能次数的 {goals:.1%}；{lab.BAR:.0%} 起得满分",
+        f"到达终点的次数为可能次数的 {goals:.1%}；{lab.BAR:.0%} 起得满分",
     )
     share = lab.share(goals)
     return Share(share, FULL if share == 1 else reached)
