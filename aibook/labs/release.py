@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 
 from aibook import house
 
+GLUED = re.compile(r"\{glue(?::text)?\}`([^`:]+)(?::([^`]*))?`")
 CODE_STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 TEXT_STUB = "YOUR ANSWER HERE"
 FOLDERS = {"en": "en", "zh_CN": "zh"}
@@ -83,6 +84,7 @@ def release_node(node: NotebookNode) -> NotebookNode:
     student = deepcopy(node)
     student.metadata.pop("aibook", None)
     _check_ids(student)
+    _write_out_records(student)
     for index, cell in enumerate(student.cells):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -97,6 +99,23 @@ def release_node(node: NotebookNode) -> NotebookNode:
         if grading:
             _lock(cell)
     return student
+
+
+def _write_out_records(node: NotebookNode) -> None:
+    """The master's records as plain numbers in the text, since the outputs that the text refers to are cleared."""
+    from aibook import recordbook
+
+    records = recordbook.read(node)
+
+    def number(found: re.Match) -> str:
+        name, form = found.groups()
+        if name not in records:
+            raise LabError(f"the text shows the record {name!r}, which the notebook does not keep; execute it anew")
+        return format(records[name].value, form or "")
+
+    for cell in node.cells:
+        if cell.cell_type == "markdown":
+            cell.source = GLUED.sub(number, cell.source)
 
 
 def _cut_solutions(source: str, stub: str, index: int) -> str:

@@ -36,7 +36,9 @@ def test_equal_to_nbgraders_own_steps(master):
         theirs, resources = step().preprocess(theirs, resources)
     ours = release_node(nbformat.read(master, as_version=4))
     for mine, other in zip(ours.cells, theirs.cells, strict=True):
-        assert mine.source == other.source
+        # But for the numbers in the text, which nbgrader leaves as references to outputs that it clears.
+        between = re.split(r"\{glue(?::text)?\}`[^`]*`", other.source)
+        assert re.fullmatch(r"[-\d.,+e]+".join(map(re.escape, between)), mine.source)
         assert mine.get("outputs") == other.get("outputs")
         if "nbgrader" in other.metadata:
             assert mine.metadata == other.metadata
