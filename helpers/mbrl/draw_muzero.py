@@ -80,7 +80,7 @@ def knows(panels: Mapping[str, Mapping[str, ArrayLike]], trained: int) -> np.nda
                 )
         ax.axvspan(0, trained, color="0.93", zorder=0, linewidth=0)
         ax.set(title=title, xlabel="unrolled steps", ylim=(0, None))
-    np.atleast_1d(axes)[0].legend(fontsize=8)
+    np.atleast_1d(axes)[-1].legend(fontsize=8)  # the only panel with all lines
     return axes
 
 
