@@ -209,9 +209,7 @@ def bubblewrap(files: Mapping[str, Path], environment: Mapping[str, str], limits
     for name, value in environment.items():
         line += ["--setenv", name, value]
     shown = {path: Path(path) for path in (*_pythons(), *ALSO) if Path(path).exists()} | dict(files)
-    parents = {parent for path in shown for parent in Path(path).parents} - {Path("/")}
-    for parent in sorted(parents):  # bubblewrap would make them for its own user only
-        line += ["--perms", "0755", "--dir", str(parent)]
+    parents = {parent for path in shown for parent in Path(path).parents} - {Path("/"), Path("/tmp")}
     for path in map(Path, SYSTEM):
         if path.is_symlink():
             line += ["--symlink", os.readlink(path), str(path)]
@@ -220,6 +218,8 @@ def bubblewrap(files: Mapping[str, Path], environment: Mapping[str, str], limits
     line += ["--proc", "/proc", "--dev", "/dev"]
     line += ["--size", str(16 * MB), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
     line += ["--size", str(limits.disk_mb * MB), "--perms", "1777", "--tmpfs", "/tmp"]
+    for parent in sorted(parents):  # bubblewrap would make them for its own user only
+        line += ["--perms", "0755", "--dir", str(parent)]
     for path, outside in shown.items():
         line += ["--ro-bind", str(outside), str(path)]
     line += ["--remount-ro", "/", "--chdir", "/tmp", "--"]
@@ -237,7 +237,8 @@ def probe() -> str:
     own = {
         path.parts[2] for path in map(Path, _pythons()) if path.parts[1] == "tmp"
     }  # this Python, should it live there
-    program = f"import ctypes, os; print(os.getuid(), sorted({{*os.listdir('/tmp')}} - {own!r}), flush=True)"
+    program = f"import ctypes, os, sys; assert sys.prefix == {sys.prefix!r}, 'this Python loses its packages there'; "
+    program += f"print(os.getuid(), sorted({{*os.listdir('/tmp')}} - {own!r}), flush=True)"
     try:
         with Sandbox([sys.executable, "-c", program], limits=quick) as box:
             said = box.stdout.read().decode()

@@ -28,7 +28,7 @@ def boxes(ax, corners, colours: str | Sequence[str], texts: Sequence[str] = (), 
 
 def row(scenes: Scenes, which: Sequence[int], found: Sequence[tuple] | None = None, least: float = 0.4) -> None:
     """Scenes with their true boxes; or, where `found` is given, with its boxes of a score of at least `least`."""
-    _, axes = plt.subplots(1, len(which), figsize=(9, 9 / len(which) + 0.1), dpi=100)
+    _, axes = plt.subplots(1, len(which), figsize=(9, 9 / len(which) + 0.1), dpi=85)
     for ax, i in zip(axes, which, strict=True):
         _show(ax, scenes.images[i])
         corners, scores, labels = (
