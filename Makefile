@@ -18,7 +18,7 @@ MIRROR = if [ -z "$$UV_DEFAULT_INDEX" ]; then \
 	  mirror=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null) && export UV_DEFAULT_INDEX="$$mirror"; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help book test verify serve lock upgrade site-environment environment clean
+.PHONY: help book test verify graders serve lock upgrade site-environment environment clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -35,6 +35,9 @@ test: environment  ## pass every test, the notebooks in their `smoke` profile (a
 
 verify: environment  ## execute the whole book in `laptop` from nothing and hold each record against its band
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m verify -n 2 --dist loadfile
+
+graders: environment  ## try every known answer and every mutant of every lab (about 20 minutes; after a lab changed)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m graders -n 2
 
 serve: site-environment  ## show the built book in a browser
 	@$(BIN)/aibook serve

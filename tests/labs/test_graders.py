@@ -1,7 +1,8 @@
 """The graders of the labs, graded: right answers earn all points, wrong ones never, and mutants are caught.
 
 `tests/labs/answers` holds, for each lab, answers that are wrong in a known way and others that are right in another
-way than the master's. `make test` looks at samples of the quick tasks, `make verify` at everything.
+way than the master's. `make test` looks at samples of the quick tasks, `make verify` at the reference and at a wrong
+answer to each task in the sandbox, `make graders` at everything.
 """
 
 import contextlib
@@ -174,7 +175,7 @@ def test_quick_tasks_hold_on_a_sample(lab):
 
 
 # -- everything --------------------------------------------------------------------------------------------------------
-@pytest.mark.verify
+@pytest.mark.graders
 @pytest.mark.parametrize("secret", SECRETS)
 @every_lab
 def test_the_reference_earns_everything(lab, secret):
@@ -182,7 +183,7 @@ def test_the_reference_earns_everything(lab, secret):
     assert full(marks), said(marks)
 
 
-@pytest.mark.verify
+@pytest.mark.graders
 @every_lab
 def test_quick_tasks_are_right_for_many_secrets(lab):
     student = Trusted(solutions(lab))
@@ -192,7 +193,7 @@ def test_quick_tasks_are_right_for_many_secrets(lab):
             assert full(marks), f"{secret}: {said(marks)}"
 
 
-@pytest.mark.verify
+@pytest.mark.graders
 @every_lab
 def test_the_same_secret_gives_the_same_marks_and_another_asks_other_things(lab):
     student = Trusted(solutions(lab))
@@ -211,14 +212,14 @@ def known(kind: str) -> list:
     return found
 
 
-@pytest.mark.verify
+@pytest.mark.graders
 @pytest.mark.parametrize(("lab", "task", "what", "source"), known("WRONG"))
 def test_a_wrong_answer_is_caught(lab, task, what, source):
     for secret in SECRETS[:1] if task in slow(lab) else SECRETS:
         assert_wrong(lab, task, what, source, secret)
 
 
-@pytest.mark.verify
+@pytest.mark.graders
 @pytest.mark.parametrize(("lab", "task", "what", "source"), known("ALSO_RIGHT"))
 def test_another_right_answer_earns_everything(lab, task, what, source):
     for secret in SECRETS[:1] if task in slow(lab) else SECRETS:
@@ -276,7 +277,7 @@ def caught(lab: str, task: str, mutant: Mutant, seconds: float = CPU_SECONDS) ->
         return True
 
 
-@pytest.mark.verify
+@pytest.mark.graders
 @pytest.mark.timeout(1800)
 @every_lab
 def test_mutants_are_caught(lab):
@@ -292,7 +293,7 @@ def test_mutants_are_caught(lab):
     assert len(real) <= 0.05 * rest, f"{len(real)} of {rest} mutants earn full marks:\n" + "\n".join(real)
 
 
-@pytest.mark.verify
+@pytest.mark.graders
 @pytest.mark.timeout(1800)
 @every_lab
 def test_a_sample_of_slow_mutants_is_caught(lab):
