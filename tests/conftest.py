@@ -1,12 +1,23 @@
-"""A toy house: a small repository with its own helpers and notebooks, in the place of the book's."""
+"""A toy house, a small repository in the place of the book's; and the one headless browser of all tests."""
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from aibook import house
+from aibook.doctor import BROWSERS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+ARGUMENTS += " --disable-component-update --disable-sync"
 
 PARAMETERS = 'PROFILE = "laptop"\nSEED = 0'
 LOCK = """\
@@ -71,3 +82,18 @@ def toy_house(root: Path, patch: pytest.MonkeyPatch) -> ToyHouse:
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyHouse:
     """A toy house for one test."""
     return toy_house(tmp_path / "house", monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """One for each process: Playwright does not start a second time in a thread."""
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        reason = "no Chromium on this machine (sudo apt install chromium)"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS.split())
+        yield chromium
+        chromium.close()

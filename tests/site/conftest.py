@@ -1,20 +1,14 @@
 """The book's own site, built once, served on this machine, and a headless browser to read it with."""
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from aibook.doctor import BROWSERS
 from aibook.site import serve
 from aibook.site.command import main as build
-
-ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-ARGUMENTS += " --disable-component-update --disable-sync"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,18 +26,6 @@ def address() -> Iterator[str]:
     threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     yield f"http://{serve.HOST}:{server.server_port}"
     server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        reason = "no Chromium on this machine (sudo apt install chromium)"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS.split())
-        yield chromium
-        chromium.close()
 
 
 class Watched:

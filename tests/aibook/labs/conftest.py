@@ -5,7 +5,7 @@ import pytest
 
 from aibook import house
 from tests.aibook.labs.office import LAB, master
-from tests.site.conftest import browser, open_browser  # noqa: F401
+from tests.site.conftest import open_browser  # noqa: F401
 
 
 @pytest.fixture
