@@ -201,6 +201,17 @@ def _stored(submissions: Path) -> int:
         return 0
 
 
+def _nbgrader(command: str, course: Path) -> None:
+    """Run an nbgrader command. It calls `alembic`, which stands beside this Python but may not be on PATH."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", command, LAB],
+        cwd=course, env=os.environ | {"OMP_NUM_THREADS": "1", "PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"nbgrader {command} failed:\n{done.stderr[-2000:]}")
+
+
 def _autograded(folder: Path, students: dict[str, Callable]) -> tuple[float, dict[str, float]]:
     """Wall seconds of `nbgrader autograde`, and each student's points."""
     from nbgrader.api import Gradebook
@@ -213,12 +224,9 @@ def _autograded(folder: Path, students: dict[str, Callable]) -> tuple[float, dic
         path = folder / "course" / "submitted" / student / LAB / f"{LAB}.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(make(master), path)
-    program = [sys.executable, "-m", "nbgrader"]
-    quiet = {"cwd": folder / "course", "check": True, "capture_output": True,
-             "env": os.environ | {"OMP_NUM_THREADS": "1"}}  # fmt: skip
-    subprocess.run([*program, "generate_assignment", LAB], **quiet)
+    _nbgrader("generate_assignment", folder / "course")
     began = time.monotonic()
-    subprocess.run([*program, "autograde", LAB], **quiet)
+    _nbgrader("autograde", folder / "course")
     wall = time.monotonic() - began
     with Gradebook(f"sqlite:///{folder / 'course' / 'gradebook.db'}") as gradebook:
         scores = {submission.student.id: submission.score for submission in gradebook.assignment_submissions(LAB)}
