@@ -206,7 +206,8 @@ def _nbgrader(command: str, course: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", command, LAB],
-        cwd=course, env=os.environ | {"OMP_NUM_THREADS": "1", "PATH": path}, capture_output=True, text=True, check=False,
+        cwd=course, env=os.environ | {"OMP_NUM_THREADS": "1", "PATH": path},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"nbgrader {command} failed:\n{done.stderr[-2000:]}")

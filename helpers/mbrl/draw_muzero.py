@@ -1,14 +1,18 @@
-"""Drawing for the chapter on MuZero: boards, policies on them, learning curves, what the latent knows, sweeps."""
+"""Drawing for the chapter on MuZero: boards real and imagined, curves, what the latent knows, sweeps, a film."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import gymnasium as gym
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
+from torch import Tensor
 
+from helpers.mbrl.draw_worlds import cart_pole
 from helpers.plotting import BLACK, BLUE, COLOURS, GREEN, ORANGE, RED
 
 
@@ -48,6 +52,35 @@ def boards(positions: Sequence[ArrayLike], titles: Sequence[str], shape: tuple[i
     for ax, cells, title, shade in zip(axes[0], positions, titles, shades, strict=True):
         board(ax, cells, shape, title, shade)
     return axes[0]
+
+
+def imagined(real: Sequence[ArrayLike], read: Sequence[ArrayLike], shape: tuple[int, int]) -> np.ndarray:
+    """Boards as they are above boards as they are read off imagined states; cells that differ are orange."""
+    _, axes = plt.subplots(2, len(real), figsize=(7, 14 / len(real) * shape[0] / shape[1] + 0.5), squeeze=False)
+    for k, (true, found) in enumerate(zip(real, read, strict=True)):
+        board(axes[0, k], true, shape, f"after {k}")
+        board(axes[1, k], found, shape)
+        for i in np.flatnonzero(np.asarray(true) != np.asarray(found)):
+            y, x = divmod(int(i), shape[1])
+            axes[1, k].add_patch(plt.Rectangle((x, y), 1, 1, color=ORANGE, alpha=0.35, linewidth=0))
+    for row, name in zip(axes, ("real", "imagined"), strict=True):
+        row[0].set_ylabel(name, fontsize=8.5)
+    return axes
+
+
+def pole_film(act: Callable[[Tensor], Tensor], text: str, *, seed: int = 10_000, most: int = 110, every: int = 2):
+    """Frames (T, H, W, 3) of an episode of CartPole under `act`: observations (1, 4) → actions (1,)."""
+    env, frames = gym.make("CartPole-v1"), []
+    seen, over = env.reset(seed=seed)[0], False
+    for t in range(most + 1):
+        action = int(act(torch.from_numpy(seen)[None])[0])
+        if over or t % every == 0:
+            frames.append(cart_pole(seen[0], seen[2], 2 * action - 1, text=f"{text}, step {t}"))
+        if over:
+            break
+        seen, _, fell, cut, _ = env.step(action)
+        over = fell or cut
+    return frames
 
 
 def learning(

@@ -1,31 +1,19 @@
 """Lab 5's visible checks: the master's solutions pass, gaps and mistakes stop with a message that names them."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
 
-from aibook import house
 from aibook.labs.grading import solutions
 from helpers.labs import animals
 from helpers.labs.bert_input import lab
 from helpers.labs.checks import CheckFailed, NotWrittenYet
-
-ANSWERS = house.ROOT / "tests" / "labs" / "answers" / "bert_input.py"
+from tests.labs.answers import bert_input as answers
 
 
 @pytest.fixture(scope="module")
 def names():
     return solutions("05-bert-input")
-
-
-@pytest.fixture(scope="module")
-def answers():
-    spec = importlib.util.spec_from_file_location("answers_of_lab_5", ANSWERS)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def written(source, names):
@@ -71,13 +59,13 @@ def test_the_masters_solutions_earn_all_points(names, capsys):
     ],
 )
 @pytest.mark.filterwarnings("ignore")
-def test_a_mistake_is_named(task, wrong, says, names, answers):
+def test_a_mistake_is_named(task, wrong, says, names):
     source = dict(answers.WRONG[task])[wrong]
     with pytest.raises(CheckFailed, match=says):
         lab.check(task, **written(source, names))
 
 
-def test_other_right_answers_pass(names, answers, capsys):
+def test_other_right_answers_pass(names, capsys):
     for task, others in answers.ALSO_RIGHT.items():
         for _, source in others if task != "train" else []:
             lab.check(task, **written(source, names))

@@ -39,6 +39,16 @@ def test_a_check_takes_the_names_of_the_notebook_that_calls_it(lab, capsys):
         exec('check("double")', namespace)
 
 
+def test_torchs_not_implemented_error_is_no_gap(lab):
+    def unable(x):
+        raise NotImplementedError("no subtraction of truth values")
+
+    with pytest.raises(CheckFailed, match="raised NotImplementedError: no subtraction"):
+        lab.check("double", double=unable)
+    with pytest.raises(NotWrittenYet):
+        lab.check("double", double=unwritten)
+
+
 def test_the_bar_counts_what_passes_now(lab, capsys):
     assert lab.bar() == "░" * 20 + " 0 / 8"
     lab.check("double", double=double)

@@ -1,30 +1,18 @@
 """Lab 4's visible checks: the master's solutions pass, gaps and mistakes stop with a message that names them."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
-from aibook import house
 from aibook.labs.grading import solutions
 from helpers.labs import opinions
 from helpers.labs.checks import CheckFailed, NotWrittenYet
 from helpers.labs.embeddings_attention import lab
-
-ANSWERS = house.ROOT / "tests" / "labs" / "answers" / "embeddings_attention.py"
+from tests.labs.answers import embeddings_attention as answers
 
 
 @pytest.fixture(scope="module")
 def names():
     return solutions("04-embeddings-attention")
-
-
-@pytest.fixture(scope="module")
-def answers():
-    spec = importlib.util.spec_from_file_location("answers_of_lab_4", ANSWERS)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def written(source, names):
@@ -62,20 +50,20 @@ def test_the_masters_solutions_earn_all_points(names, capsys):
         ("train", "untrained", "bar begins"),
     ],
 )
-def test_a_mistake_is_named(task, wrong, says, names, answers):
+def test_a_mistake_is_named(task, wrong, says, names):
     source = dict(answers.WRONG[task])[wrong]
     with pytest.raises(CheckFailed, match=says):
         lab.check(task, **written(source, names))
 
 
-def test_other_right_answers_pass(names, answers, capsys):
+def test_other_right_answers_pass(names, capsys):
     for task, others in answers.ALSO_RIGHT.items():
         for _, source in others if task != "train" else []:
             lab.check(task, **written(source, names))
     assert "✓" in capsys.readouterr().out
 
 
-def test_heads_that_keep_no_shares_are_told_so(names, answers):
+def test_heads_that_keep_no_shares_are_told_so(names):
     source = dict(answers.ALSO_RIGHT["heads"])["a loop over the heads"].replace("self.shares = ", "_ = ")
     with pytest.raises(CheckFailed, match=r"heads\.shares"):
         lab.check("heads", **written(source, names))

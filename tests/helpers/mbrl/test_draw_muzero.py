@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
 from helpers.mbrl import draw_muzero as draw
 
@@ -40,3 +41,17 @@ def test_ladders_have_a_row_for_each_name_and_a_bar_at_the_median():
     axes = draw.ladders({"left": {"a": [1, 2, 9], "b": [4, 5, 6]}, "right": {"a": [1, 1, 1], "b": [2, 2, 2]}}, "x")
     assert [list(line.get_xdata()) for line in axes[0].lines] == [[2, 2], [5, 5]]
     assert [ax.get_title() for ax in axes] == ["left", "right"]
+
+
+def test_what_is_imagined_wrongly_is_marked():
+    real = [[1, 0, 0, 0, 0, 0, 0, 0, 0], [-1, 1, 0, 0, 0, 0, 0, 0, 0]]
+    axes = draw.imagined(real, [real[0], [-1, 0, 0, 0, 1, 0, 0, 0, 0]], (3, 3))
+    marks = [[patch.get_xy() for patch in ax.patches if isinstance(patch, plt.Rectangle)] for ax in axes[1]]
+    assert marks == [[], [(1, 0), (1, 1)]]
+    assert [ax.get_title() for ax in axes[0]] == ["after 0", "after 1"] and axes[1, 0].get_ylabel() == "imagined"
+
+
+def test_the_film_of_the_pole_ends_with_the_fall_or_after_its_steps():
+    fallen = draw.pole_film(lambda seen: torch.ones(1), "x")
+    assert 3 < len(fallen) < 15 and len(draw.pole_film(lambda seen: torch.ones(1), "x", most=4)) == 3
+    assert all(frame.shape == fallen[0].shape and frame.dtype == np.uint8 for frame in fallen)
