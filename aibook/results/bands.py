@@ -13,7 +13,7 @@ from aibook import house, studies
 CONFIDENCE = 0.99
 P_VALUE = re.compile(r"(?:^|_)p(?:_|$)")
 FLOOR = 0.005  # of |mean|: what another processor's arithmetic may move although no seed does
-POINTS = 0.5  # of a percentage
+POINTS = {"%": 0.5, "points": 1.0}  # of a percentage; of a difference of two
 
 HEADER = """\
 # Bands of the book's records, by notebook and record. `aibook results --check` and the tests hold each record of a
@@ -22,10 +22,10 @@ HEADER = """\
 # The rule: a band is the interval in which one new run with another seed falls with a probability of 99 %, judging by
 # the n runs of the notebook's stored `laptop` study: mean ± t(0.995, n-1) · sd · sqrt(1 + 1/n), Student's prediction
 # interval for a normal quantity. It is never narrower than ± 0.5 % of the mean, since another processor adds in
-# another order, nor than ± 1 for a count, nor than ± 0.5 points for a percentage, a share of finitely many cases that
-# moves in steps and may be the same in all n runs by chance; only a number of weights must be met exactly. The ends are
-# rounded outwards. Times and curves have no band. A p-value (`p`, `p_…`, `…_p`, `…_p_…`) is no normal quantity: its
-# band is [0, 1].
+# another order, nor than ± 1 for a count, nor than ± 0.5 points for a percentage (± 1 for a difference of two, in
+# points), a share of finitely many cases that moves in steps and may be the same in all n runs by chance; only a
+# number of weights must be met exactly. The ends are rounded outwards. Times and curves have no band. A p-value (`p`,
+# `p_…`, `…_p`, `…_p_…`) is no normal quantity: its band is [0, 1].
 #
 # Measure again and set them anew:
 #     aibook run --seeds 5 NOTEBOOK && aibook results --set-bands NOTEBOOK
@@ -44,7 +44,7 @@ def interval(values: list[int | float], unit: str = "") -> list[int | float]:
     if deviation == 0 and counted and unit == "weights":
         return [values[0], values[0]]
     half = t.ppf((1 + CONFIDENCE) / 2, n - 1) * deviation * math.sqrt(1 + 1 / n)
-    half = max(half, FLOOR * abs(centre), 1.0 if counted else 0.0, POINTS if unit == "%" else 0.0)
+    half = max(half, FLOOR * abs(centre), 1.0 if counted else 0.0, POINTS.get(unit, 0.0))
     if half == 0:
         return [0.0, 0.0]
     scale = 10.0 ** (1 - math.floor(math.log10(half)))  # keeps two significant digits of the half-width

@@ -32,6 +32,7 @@ def test_a_new_run_falls_into_the_band_as_often_as_promised():
         ([7, 7, 7], "of 8", [6.0, 8.0]),  # one cell may fall on the other side on another processor
         ([84.0, 84.0, 84.0], "ms", [83.58, 84.42]),  # another processor's arithmetic
         ([4.25, 4.25, 4.25], "%", [3.75, 4.75]),  # a share of cases: some may fall on the other side
+        ([-0.5, -0.5, -0.5], "points", [-1.5, 0.5]),  # a difference of two such shares
         ([0.0, 0.0], "", [0.0, 0.0]),
         ([-2.0, -2.0], "", [-2.01, -1.99]),
     ],
