@@ -122,10 +122,13 @@ def sandbox() -> Finding:
     if not shutil.which("bwrap"):
         remedy = "install bubblewrap: sudo apt install bubblewrap"
         return Finding("sandbox", False, "no bubblewrap (bwrap)", cost, remedy)
-    from aibook.labs import sandbox
+    from aibook.labs import sandbox, warm
 
     if not (wrong := sandbox.probe()):
-        return Finding("sandbox", True, f"bubblewrap works ({_output(['bwrap', '--version'])})")
+        found = f"bubblewrap works ({_output(['bwrap', '--version'])})"
+        if cold := warm.probe():
+            found += f"; each submission imports torch anew, which takes seconds: {cold}"
+        return Finding("sandbox", True, found)
     if "Permission denied" in wrong and "namespace" not in wrong:
         remedy = f"let every user read this Python and its packages: chmod -R a+rX {sys.prefix}"
         return Finding("sandbox", False, f"Python does not start in bubblewrap: {wrong}", cost, remedy)

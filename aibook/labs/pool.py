@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from aibook.labs import grading, session
+from aibook.labs import grading, session, warm
 from aibook.labs.grading import Grader, Result
 from aibook.labs.masters import Master
 from aibook.labs.student import Text
@@ -153,13 +153,15 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, i
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that begin now
     # Spawned: a fork of a process with threads may hang. Each takes jobs until the end, so that torch is loaded once.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _begin, (os.getpid(),)) as executor:
+    address = warm.start()  # one for all; it imports while they do
+    with ProcessPoolExecutor(workers, context, _begin, (os.getpid(), address)) as executor:
         yield executor, 2 * workers
 
 
-def _begin(parent: int) -> None:
+def _begin(parent: int, address: str) -> None:
     """Leave Ctrl-C to the parent, and end when it is gone, however it went."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm.use(address)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -5,13 +5,11 @@ in memory. There is no network, no environment, no other process and nothing of 
 bound (memory that is really used, seconds, printed output) is watched from outside, where the code cannot reach.
 
 Started by root, bubblewrap binds first and `setpriv` then becomes a user who exists nowhere else: the limit on
-processes does not bind root, and it counts all processes of a user.
+processes does not bind root, and it counts all processes of a user. `warm.py` lets programs begin with torch imported.
 """
 
 import contextlib
 import os
-import resource
-import secrets
 import selectors
 import shutil
 import signal
@@ -21,35 +19,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-MB = 2**20
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
-# Read by the linker, by glibc for local time, and by torch for the number of processors.
-ALSO = ("/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu")
+from aibook.labs import warm
+from aibook.labs.bubblewrap import MB, Limits, SandboxError, bubblewrap, clean_environment, prlimit, pythons
+
 LOOK = 0.1  # seconds between two looks of the watch
-
-
-class SandboxError(Exception):
-    """No sandbox can be had on this machine; the message says what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the code in a sandbox may use. Every limit has a test that hits it."""
-
-    cpu_seconds: int = 120  # of each process
-    wall_seconds: float = 600  # of the whole sandbox
-    memory_mb: int = 3000  # resident, of all its processes, its /tmp included
-    address_mb: int = 16_000  # of each process; torch does not import under 4 GB
-    processes: int = 96  # threads count
-    file_mb: int = 128  # each file
-    disk_mb: int = 256  # /tmp, which is memory
-    output_mb: int = 32  # printed, in all
-    kept_bytes: int = 8_000  # of what is printed, its beginning
 
 
 class Sandbox:
@@ -61,18 +39,20 @@ class Sandbox:
 
     def __init__(
         self,
-        command: Sequence[str],
+        python: Sequence[str],
         *,
         files: Mapping[str, Path] | None = None,
         environment: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         unsafe: bool = False,
+        start_warm: bool = False,
     ) -> None:
-        """Start `command`.
+        """Start this Python with the arguments `python`, such as `-c` and a program, or a file.
 
         files: what to show inside, read-only: path inside -> file or folder outside, readable by everyone.
         environment: added to the clean one.
         unsafe: run without bubblewrap, as the user who calls, with everything in reach; only resource limits hold.
+        start_warm: with `warm.PRELOADED` imported already, where that can be had.
 
         Raises SandboxError where bubblewrap is missing.
         """
@@ -80,20 +60,57 @@ class Sandbox:
         self.ended_by = ""
         self.printed = 0
         self.peak_mb = 0.0
+        self.warm = False
         self._kept = bytearray()
         self._seconds: dict[psutil.Process, float] = {}
         self._began = time.monotonic()
-        environment = {**_environment(), **(environment or {})}
-        before = _prlimit(self.limits) if unsafe else bubblewrap(files or {}, environment, self.limits)
+        self._roots: list[psutil.Process] = []
         self._home = tempfile.mkdtemp(prefix="aibook-unsafe-") if unsafe else None
-        self.process = subprocess.Popen(
-            [*before, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-            env=environment if unsafe else {"PATH": os.defpath}, cwd=self._home or "/", start_new_session=True,
-        )  # fmt: skip
-        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+        inside = {**clean_environment(), **(environment or {})}
+        before = prlimit(self.limits) if unsafe else bubblewrap(files or {}, inside, self.limits)
+        if not start_warm or unsafe or not self._enter(before, python, inside):
+            self._start([*before, sys.executable, *python], inside if unsafe else {"PATH": os.defpath})
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._watch.start()
+
+    def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+            env=environment, cwd=self._home or "/", start_new_session=True,
+        )  # fmt: skip
+        self.stdin, self.stdout, self._stderr = self.process.stdin, self.process.stdout, self.process.stderr
+        self._roots = [psutil.Process(self.process.pid)]
+
+    def _enter(self, before: Sequence[str], python: Sequence[str], environment: Mapping[str, str]) -> bool:
+        """Whether a box could be made and entered by a process that is warm. `process` is then the empty box."""
+        try:
+            door = warm.door()
+        except warm.ColdError:
+            return False
+        pipes = [os.pipe(), os.pipe(), os.pipe()]  # input is read inside, output and error are written there
+        inside, outside = [pipes[0][0], pipes[1][1], pipes[2][1]], [pipes[0][1], pipes[1][0], pipes[2][0]]
+        try:
+            self.process, first = warm.empty_box(before)
+            self._roots = [psutil.Process(self.process.pid)]
+            entered = door.enter(first, python, environment, self.limits, inside)
+        except warm.ColdError as error:
+            warm.give_up(error)
+            if self._roots:
+                self._kill()
+                self.process.wait()
+            for end in outside:
+                os.close(end)
+            return False
+        finally:
+            for end in inside:
+                os.close(end)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended
+            self._roots.append(psutil.Process(entered))
+        modes = ("wb", "rb", "rb")
+        self.stdin, self.stdout, self._stderr = map(os.fdopen, outside, modes, (0, 0, 0))
+        self.warm = True
+        return True
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -105,11 +122,16 @@ class Sandbox:
         """End every process in it, and wait until they are gone."""
         tree = self._tree()
         self._kill()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         psutil.wait_procs(tree, timeout=5)
         self._over.set()
         self._watch.join()
-        for stream in (self.stdin, self.stdout, self.process.stderr):
+        streams = (self.stdin, self.stdout, self._stderr, self.process.stdin, self.process.stdout)
+        for stream in streams:
             with contextlib.suppress(OSError):  # a pipe whose other end is gone cannot be flushed
                 stream.close()
         if self._home:
@@ -138,7 +160,7 @@ class Sandbox:
     def _look(self) -> None:
         """Drain what is printed and hold the limits, until it is over."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stderr, selectors.EVENT_READ)
+            selector.register(self._stderr, selectors.EVENT_READ)
             measured = 0.0
             while not self._over.is_set():
                 if selector.get_map() and selector.select(LOOK):
@@ -153,9 +175,9 @@ class Sandbox:
                         self.end("time")
 
     def _drain(self, selector: selectors.BaseSelector) -> None:
-        chunk = os.read(self.process.stderr.fileno(), 2**16)
+        chunk = os.read(self._stderr.fileno(), 2**16)
         if not chunk:
-            selector.unregister(self.process.stderr)
+            selector.unregister(self._stderr)
             return
         self.printed += len(chunk)
         self._kept += chunk[: max(0, self.limits.kept_bytes - len(self._kept))]
@@ -163,11 +185,11 @@ class Sandbox:
             self.end("output")
 
     def _tree(self) -> list[psutil.Process]:
-        try:
-            root = psutil.Process(self.process.pid)
-            return [root, *root.children(recursive=True)]
-        except psutil.Error:
-            return []
+        found = []
+        for root in self._roots:
+            with contextlib.suppress(psutil.Error):
+                found += [root, *root.children(recursive=True)]
+        return found
 
     def _measure(self) -> None:
         tree, resident = self._tree(), 0
@@ -179,68 +201,37 @@ class Sandbox:
                     resident += process.memory_info().rss
             except psutil.Error:
                 continue
-        if resident > self.limits.memory_mb * MB and len(tree) > 3:  # bubblewrap's two and one: shared pages count once
+        if (
+            resident > self.limits.memory_mb * MB and len(tree) > 3 + self.warm
+        ):  # bubblewrap's two and one: shared pages count once
             resident = sum(map(_proportional, tree))
         self.peak_mb = max(self.peak_mb, resident / MB)
         if resident > self.limits.memory_mb * MB:
             self.end("memory")
 
     def _kill(self) -> None:
-        # The first process inside takes all others with it; bubblewrap's own monitor goes last.
-        for process in reversed(self._tree()):
-            try:
+        # The first process inside takes all others with it, and bubblewrap's monitor, which waits for it, ends by
+        # itself. Were the monitor gone before, this machine's init would have to bury the first: that may take seconds.
+        tree = self._tree()
+        monitor = 1 if self._home is None and len(tree) > 1 else 0
+        for process in tree[monitor:]:
+            with contextlib.suppress(psutil.Error):
                 process.kill()
-            except psutil.Error:
-                continue
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone by now
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-
-def bubblewrap(files: Mapping[str, Path], environment: Mapping[str, str], limits: Limits) -> list[str]:
-    """The command line before the command: what is visible inside, and as whom it runs."""
-    program = shutil.which("bwrap")
-    if program is None:
-        raise SandboxError("there is no bubblewrap (bwrap) on this machine: sudo apt install bubblewrap")
-    root = os.geteuid() == 0
-    line = [program, "--die-with-parent", "--new-session", "--clearenv"]
-    # As root no user namespace: there, no other user than root would exist.
-    line += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-    line += [] if root else ["--unshare-user"]
-    for name, value in environment.items():
-        line += ["--setenv", name, value]
-    shown = {path: Path(path) for path in (*_pythons(), *ALSO) if Path(path).exists()} | dict(files)
-    parents = {parent for path in shown for parent in Path(path).parents} - {Path("/"), Path("/tmp")}
-    for path in map(Path, SYSTEM):
-        if path.is_symlink():
-            line += ["--symlink", os.readlink(path), str(path)]
-        elif path.is_dir():
-            line += ["--ro-bind", str(path), str(path)]
-    line += ["--proc", "/proc", "--dev", "/dev"]
-    line += ["--size", str(16 * MB), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
-    line += ["--size", str(limits.disk_mb * MB), "--perms", "1777", "--tmpfs", "/tmp"]
-    for parent in sorted(parents):  # bubblewrap would make them for its own user only
-        line += ["--perms", "0755", "--dir", str(parent)]
-    for path, outside in shown.items():
-        line += ["--ro-bind", str(outside), str(path)]
-    line += ["--remount-ro", "/", "--chdir", "/tmp", "--"]
-    line += _prlimit(limits)
-    if root:
-        user = str(_free_user())
-        line += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs"]
-        line += ["--bounding-set=-all", "--inh-caps=-all", "--"]
-    return line
+        if not monitor:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # gone by now
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def probe() -> str:
     """Run a sandbox; empty if this Python works in it, otherwise what went wrong."""
     quick = replace(Limits(), wall_seconds=30)
     own = {
-        path.parts[2] for path in map(Path, _pythons()) if path.parts[1] == "tmp"
+        path.parts[2] for path in map(Path, pythons()) if path.parts[1] == "tmp"
     }  # this Python, should it live there
     program = f"import ctypes, os, sys; assert sys.prefix == {sys.prefix!r}, 'this Python loses its packages there'; "
     program += f"print(os.getuid(), sorted({{*os.listdir('/tmp')}} - {own!r}), flush=True)"
     try:
-        with Sandbox([sys.executable, "-c", program], limits=quick) as box:
+        with Sandbox(["-c", program], limits=quick) as box:
             said = box.stdout.read().decode()
             box.process.wait()
             time.sleep(2 * LOOK)
@@ -252,52 +243,8 @@ def probe() -> str:
     return error.splitlines()[-1] if error else f"it ended with status {box.process.returncode} and said {said!r}"
 
 
-def _environment() -> dict[str, str]:
-    one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
-    return one | {
-        "HOME": "/tmp", "LANG": "C.UTF-8", "LOGNAME": "student", "MPLBACKEND": "agg", "PATH": "/usr/bin:/bin",
-        "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "TMPDIR": "/tmp", "USER": "student",
-    }  # fmt: skip
-
-
-def _pythons() -> list[str]:
-    """The folders of this Python and its packages that are not in the system's."""
-    found = {str(Path(prefix).resolve()) for prefix in (sys.prefix, sys.base_prefix)}
-    found |= {sys.prefix, sys.base_prefix}
-    return sorted(path for path in found if not path.startswith(("/usr/", "/bin/")) and path != "/usr")
-
-
-def _free_user() -> int:
-    """A user id of nobody's, within the ids that this container has."""
-    ranges = [[int(number) for number in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    first, _, count = max(ranges, key=lambda part: part[2])
-    low = max(first + count // 2, 2000)
-    return low + secrets.randbelow(max(1, min(first + count, 2**31) - low - 1))
-
-
 def _proportional(process: psutil.Process) -> int:
     try:
         return process.memory_full_info().pss
     except psutil.Error:
         return 0
-
-
-def _prlimit(limits: Limits) -> list[str]:
-    """The command that sets the limits which a process and its children inherit."""
-    program = shutil.which("prlimit")
-    if program is None:
-        return []  # no Linux, so no sandbox either
-    wanted = {
-        "nproc": (limits.processes, resource.RLIMIT_NPROC),
-        "as": (limits.address_mb * MB, resource.RLIMIT_AS),
-        "cpu": (limits.cpu_seconds, resource.RLIMIT_CPU),
-        "fsize": (limits.file_mb * MB, resource.RLIMIT_FSIZE),
-        "nofile": (256, resource.RLIMIT_NOFILE),
-        "core": (0, resource.RLIMIT_CORE),
-    }
-    line = [program]
-    for name, (value, number) in wanted.items():
-        most = resource.getrlimit(number)[1]  # only root may raise it
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
-        line.append(f"--{name}={value}:{value}")
-    return [*line, "--"]

@@ -7,7 +7,6 @@ only itself: the notebook is run again, without that cell, for what is still to 
 import itertools
 import os
 import select
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -188,8 +187,8 @@ class Boxed(Student):
     def _open(self) -> None:
         home = str(self.staged) if self.unsafe else INSIDE
         self._box = Sandbox(
-            [sys.executable, "-s", f"{home}/inside.py"], files=self.files, environment=self.environment,
-            limits=self.limits, unsafe=self.unsafe,
+            ["-s", f"{home}/inside.py"] if self.unsafe else [f"{INSIDE}/inside.py"], files=self.files,
+            environment=self.environment, limits=self.limits, unsafe=self.unsafe, start_warm=True,
         )  # fmt: skip
         for pipe in (self._box.stdin, self._box.stdout):
             os.set_blocking(pipe.fileno(), False)
