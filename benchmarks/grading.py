@@ -1,14 +1,17 @@
 """Grading against the clock, and against nbgrader: submissions a minute, CPU-seconds, memory, and what a cheat earns.
 
     python benchmarks/grading.py                     # all entries
-    python benchmarks/grading.py --only second lab1  # some of them
+    python benchmarks/grading.py --only second labs  # some of them
 
 - `second`: a lab whose solution computes for one CPU-second with torch, two processes.
-- `lab1`: the book's first lab, its own solutions handed in, two processes.
+- `labs`: each of the book's labs, its own solutions handed in, two processes.
 - `memory`: 500 submissions of a small lab in one run; the memory of the command and of its processes on the way.
 - `nbgrader`: `nbgrader autograde` on submissions of `second`, one process, as it does.
-- `cheat`: marks of a notebook that solves nothing, but replaces what checks compare with, by ours and by nbgrader.
-- `otter`: otter-grader's figures would stand here where it is installed; the book's environment does not have it.
+- `otter`: `otter run` on submissions of `second`, one after the other, as it does outside of Docker.
+- `cheat`: marks of a notebook that solves nothing, but replaces what checks compare with, by all three.
+
+The book's environment does not have otter-grader: `AIBOOK_OTTER` names the program of another that has it, and torch.
+Without one its figures are left as they are stored.
 
 All run the commands as an instructor does, in processes of their own, with one thread each. `load` is the machine's
 load average before and after. Results: `benchmarks/results/grading.json`.
@@ -18,16 +21,17 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import importlib.util
 import json
 import os
+import resource
+import shutil
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +40,14 @@ import psutil
 from nbformat.v4 import new_code_cell, new_notebook
 
 from aibook import house
+from aibook.labs.grading import graders, load
 from aibook.labs.release import release_node
 from aibook.labs.store import FILE, Store
 from benchmarks._machine import machine
 
 RESULTS = Path(__file__).resolve().parent / "results" / "grading.json"
 LAB = "01-second"
-BARS = {"second": ("a_minute", ">=", 40.0), "lab1": ("cpu_seconds", "<=", 15.0), "cheat": ("ours", "<=", 0.0)}
+BARS = {"second": ("a_minute", ">=", 40.0), "labs": ("cpu_seconds", "<=", 15.0), "cheat": ("ours", "<=", 0.0)}
 GRADER = """
 from aibook.labs.compare import close
 from aibook.labs.grading import Grader
@@ -66,6 +71,14 @@ def smooth(x):
     ### END SOLUTION
 """
 CHECK = "assert torch.allclose(smooth([1.0, 2.0, 4.0]), torch.tensor([1.5, 3.0]))"
+OTTER = os.environ.get("AIBOOK_OTTER") or shutil.which("otter")
+OTTER_TEST = f"""
+OK_FORMAT = True
+code = {CHECK.removeprefix("assert ")!r}
+case = {{"code": f">>> bool({{code}})\\nTrue", "hidden": False, "locked": False}}
+suite = {{"cases": [case], "scored": True, "setup": "", "teardown": "", "type": "doctest"}}
+test = {{"name": "smooth", "points": 3, "suites": [suite]}}
+"""
 CHEAT = "def smooth(x):\n    return x\n\n\ntorch.allclose = lambda *a, **k: True"
 
 
@@ -147,17 +160,23 @@ def grade(root: Path, submissions: Path, jobs: int, watch: Callable[[psutil.Proc
 
 def second(folder: Path) -> dict[str, Any]:
     node = solved(lab(folder / "house"))
-    return grade(folder / "house", hand_in(folder / "submissions", node, 16), jobs=2)
+    return grade(folder / "house", hand_in(folder / "submissions", node, 60), jobs=2)
 
 
-def lab1(folder: Path) -> dict[str, Any]:
-    name = "01-image-recognition"
-    node = solved(nbformat.read(house.NOTEBOOKS / "labs" / f"{name}.ipynb", as_version=4))
-    return grade(house.ROOT, hand_in(folder / "submissions", node, 6, name), jobs=2)
+def labs(folder: Path, count: int = 2) -> dict[str, Any]:
+    """Each lab of the book, solved: CPU-seconds of its dearest submission, points, and points to be had."""
+    each = {}
+    for lab_name in sorted(graders()):
+        master = nbformat.read(house.NOTEBOOKS / "labs" / f"{lab_name}.ipynb", as_version=4)
+        submissions = hand_in(folder / lab_name / "submissions", solved(master), count, lab_name)
+        found = grade(house.ROOT, submissions, jobs=2)
+        of = sum(part.points for part in load(lab_name).parts)
+        each[lab_name] = {"cpu_seconds": found["most_cpu_seconds"], "points": found["points"], "of": of}
+    return {"submissions": count, "cpu_seconds": max(found["cpu_seconds"] for found in each.values()), "each": each}
 
 
 def memory(folder: Path, count: int = 500, marks: tuple[int, ...] = (50, 250, 500)) -> dict[str, Any]:
-    """Peak resident MB of the command, and resident MB of its largest process, when so many are stored."""
+    """Peak resident MB of the command, and resident MB of its other processes together, when so many are stored."""
     node = solved(lab(folder / "house", torch=False))
     submissions = hand_in(folder / "submissions", node, count)
     seen: dict[str, dict[str, float]] = {}
@@ -169,28 +188,39 @@ def memory(folder: Path, count: int = 500, marks: tuple[int, ...] = (50, 250, 50
             if _stored(submissions) >= waiting[0] - 5 * (waiting[0] == count):  # it may end before a last look
                 status = Path(f"/proc/{process.pid}/status").read_text()
                 peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
-                workers = [child.memory_info().rss / 2**20 for child in process.children()]
-                seen[str(waiting.pop(0))] = {"command_mb": round(peak, 1), "process_mb": round(max(workers), 1)}
+                others = sum(child.memory_info().rss for child in process.children()) / 2**20
+                seen[str(waiting.pop(0))] = {"command_mb": round(peak, 1), "others_mb": round(others, 1)}
 
     return grade(folder / "house", submissions, 2, watch) | {"at": seen}
 
 
-def nbgrader(folder: Path, count: int = 5) -> dict[str, Any]:
-    wall, scores = _autograded(folder, {f"student{n}": solved for n in range(count)})
+def nbgrader(folder: Path, count: int = 6) -> dict[str, Any]:
+    wall, cpu, scores = _autograded(folder, {f"student{n}": solved for n in range(count)})
+    return _of_others(count, wall, cpu, scores.values())
+
+
+def otter(folder: Path, count: int = 6) -> dict[str, Any]:
+    wall, cpu, scores = _run_by_otter(folder, [solved] * count)
+    return _of_others(count, wall, cpu, scores)
+
+
+def _of_others(count: int, wall: float, cpu: float, scores: Iterable[float]) -> dict[str, Any]:
     return {"submissions": count, "wall_seconds": round(wall, 1), "a_minute": round(60 * count / wall, 1),
-            "points": sorted(set(scores.values()))}  # fmt: skip
+            "cpu_seconds": round(cpu / count, 2), "points": sorted(set(scores))}  # fmt: skip
 
 
 def cheat(folder: Path) -> dict[str, Any]:
     """Points, of 3, of a notebook that defines no right answer."""
-    node = solved(lab(folder / "house"), CHEAT)
-    ours = grade(folder / "house", hand_in(folder / "submissions", node, 1), jobs=1)
-    _, scores = _autograded(folder / "other", {"cheat": lambda master: solved(master, CHEAT)})
-    return {"ours": ours["points"][0], "nbgrader": scores["cheat"], "of": 3}
 
+    def cheated(master: nbformat.NotebookNode) -> nbformat.NotebookNode:
+        return solved(master, CHEAT)
 
-def otter(folder: Path) -> dict[str, Any]:
-    return {"installed": importlib.util.find_spec("otter") is not None}
+    master = lab(folder / "house")
+    ours = grade(folder / "house", hand_in(folder / "submissions", cheated(master), 1), jobs=1)
+    found = {"ours": ours["points"][0], "nbgrader": _autograded(folder / "other", {"cheat": cheated})[2]["cheat"]}
+    if OTTER:
+        found["otter"] = _run_by_otter(folder / "third", [cheated])[2][0]
+    return found | {"of": 3}
 
 
 def _stored(submissions: Path) -> int:
@@ -213,8 +243,8 @@ def _nbgrader(command: str, course: Path) -> None:
         raise RuntimeError(f"nbgrader {command} failed:\n{done.stderr[-2000:]}")
 
 
-def _autograded(folder: Path, students: dict[str, Callable]) -> tuple[float, dict[str, float]]:
-    """Wall seconds of `nbgrader autograde`, and each student's points."""
+def _autograded(folder: Path, students: dict[str, Callable]) -> tuple[float, float, dict[str, float]]:
+    """Wall and CPU seconds of `nbgrader autograde`, and each student's points."""
     from nbgrader.api import Gradebook
 
     master = lab(folder / "house")
@@ -226,17 +256,51 @@ def _autograded(folder: Path, students: dict[str, Callable]) -> tuple[float, dic
         path.parent.mkdir(parents=True)
         nbformat.write(make(master), path)
     _nbgrader("generate_assignment", folder / "course")
-    began = time.monotonic()
+    began, before = time.monotonic(), _children()
     _nbgrader("autograde", folder / "course")
-    wall = time.monotonic() - began
+    wall, cpu = time.monotonic() - began, _children() - before
     with Gradebook(f"sqlite:///{folder / 'course' / 'gradebook.db'}") as gradebook:
         scores = {submission.student.id: submission.score for submission in gradebook.assignment_submissions(LAB)}
-    return wall, scores
+    return wall, cpu, scores
+
+
+def _run_by_otter(folder: Path, makes: Sequence[Callable]) -> tuple[float, float, list[float]]:
+    """Wall and CPU seconds of `otter run` on each of these, and the points of each."""
+    master = lab(folder / "house")
+    (folder / "tests").mkdir()
+    (folder / "tests" / "smooth.py").write_text(OTTER_TEST)
+    left_out = ["--no-config", "--no-requirements", "--no-environment"]
+    _otter(folder, "generate", "-t", "tests", "-o", "autograder.zip", *left_out)
+    wall, cpu, points = 0.0, 0.0, []
+    for number, make in enumerate(makes):
+        (folder / f"results{number}").mkdir()
+        notebook = make(master)
+        notebook.cells.insert(0, new_code_cell("import otter\ngrader = otter.Notebook()"))
+        nbformat.write(notebook, folder / f"{number}.ipynb")
+        began, before = time.monotonic(), _children()
+        _otter(folder, "run", "-a", "autograder.zip", "-o", f"results{number}", "--no-logo", f"{number}.ipynb")
+        wall, cpu = wall + time.monotonic() - began, cpu + _children() - before
+        results = json.loads((folder / f"results{number}" / "results.json").read_text())
+        points.append(sum(test.get("score", 0) for test in results["tests"]))
+    return wall, cpu, points
+
+
+def _otter(folder: Path, *arguments: str) -> None:
+    done = subprocess.run([OTTER, *arguments], cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"otter {arguments[0]} failed:\n{(done.stderr or done.stdout)[-2000:]}")
+
+
+def _children() -> float:
+    """CPU seconds of the programs that have been run and have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 # ---------------------------------------------------------------------------------------------------------- the table
 ENTRIES: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "second": second, "lab1": lab1, "memory": memory, "nbgrader": nbgrader, "cheat": cheat, "otter": otter,
+    "second": second, "nbgrader": nbgrader, "otter": otter, "cheat": cheat, "memory": memory, "labs": labs,
 }  # fmt: skip
 
 
@@ -275,6 +339,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=ENTRIES, nargs="+", default=list(ENTRIES), help="entries to run")
     for name in parser.parse_args().only:
+        if name == "otter" and not OTTER:
+            print("otter: not installed; see the beginning of this file")
+            continue
         store(name, run(name))
     print(table(json.loads(RESULTS.read_text(encoding="utf-8"))))
 
