@@ -2,6 +2,7 @@
 
 import json
 
+from aibook import house
 from benchmarks import grading
 from tests.aibook.labs import boxes
 
@@ -38,3 +39,11 @@ def test_the_stored_results_meet_the_bars():
     assert stored["memory"]["submissions"] == 500
     first, *_, last = stored["memory"]["at"].values()
     assert all(last[key] < 1.05 * first[key] for key in first)
+
+
+def test_the_instructors_page_says_what_is_stored():
+    stored = json.loads(grading.RESULTS.read_text(encoding="utf-8"))
+    page = (house.ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+    seconds = sorted(found["cpu_seconds"] for found in stored["labs"]["each"].values())
+    assert f"graded {stored['second']['a_minute']:.0f} times a minute" in page
+    assert f"took {seconds[0]:.0f} to {seconds[-1]:.0f} CPU-seconds" in page
