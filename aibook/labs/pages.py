@@ -6,7 +6,10 @@ style but its own. Language is switched by two radio buttons and CSS, since ther
 
 import base64
 import hashlib
+import re
 from pathlib import Path
+
+from markupsafe import Markup, escape
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -22,8 +25,14 @@ def rendered(template: str, **values: object) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    pages.filters["code"] = _with_code
     pages.filters["points"] = lambda number: f"{number:g}"
     return pages.get_template(template).render(style=style, policy=policy, **values)
+
+
+def _with_code(text: str) -> Markup:
+    """Text whose `names` are set as code: first everything is escaped, then tags are set around what is escaped."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def write(path: Path, page: str) -> None:

@@ -148,3 +148,9 @@ def test_the_command_and_its_errors(toy, tmp_path, capsys):
         store.put(result("anna"))
     assert main(toy, tmp_path / "out", None, None, None, "en") == 0
     assert "1 pages" in capsys.readouterr().out and (tmp_path / "out" / "anna.html").is_file()
+
+
+def test_names_are_set_as_code_and_hostile_ones_stay_text(tmp_path):
+    text = ("`batches` of `<img src=x>`", "`batches` 与 `<img src=x>`")
+    source = page(tmp_path, result("anna", problem=text)).read_text(encoding="utf-8")
+    assert "<code>batches</code> of <code>&lt;img src=x&gt;</code>" in source
