@@ -4,7 +4,10 @@ import os
 
 import pytest
 
-from aibook.labs import sandbox
+from aibook.labs import sandbox, warm
 
-MISSING = "" if os.environ.get("CI") == "true" else sandbox.probe()
+CI = os.environ.get("CI") == "true"
+MISSING = "" if CI else sandbox.probe()
+COLD = "" if CI or MISSING else warm.probe()
 needed = pytest.mark.skipif(bool(MISSING), reason=f"no sandbox here: {MISSING}")
+needs_warm = pytest.mark.skipif(bool(COLD), reason=f"sandboxes start cold here: {COLD}")

@@ -24,7 +24,7 @@ IMPORTS = 450  # MB of the packages that a warm box begins with
 SMALL = Limits(cpu_seconds=2, wall_seconds=20, memory_mb=200, address_mb=9_000, output_mb=2, file_mb=8, disk_mb=16)
 
 
-@pytest.fixture(params=["cold", "warm"])
+@pytest.fixture(params=["cold", pytest.param("warm", marks=boxes.needs_warm)])
 def warm(request):
     """Every test in both kinds of box: where Python starts, and where a process that has torch enters."""
     return request.param == "warm"
@@ -288,6 +288,7 @@ def test_no_right_and_no_door_is_left(run, warm):
         assert line in found["limits"]
 
 
+@boxes.needs_warm
 def test_a_box_that_begins_warm_has_torch_and_nothing_of_the_grader():
     said, box = ran(
         """
@@ -301,6 +302,7 @@ def test_a_box_that_begins_warm_has_torch_and_nothing_of_the_grader():
     assert box.cpu_seconds() < 1
 
 
+@boxes.needs_warm
 def test_what_one_box_changes_another_does_not_see():
     change = "import torch; torch.allclose = lambda *_: True; open('/tmp/left', 'w'); print('changed')"
     look = "import os, torch; print(torch.allclose.__name__, os.listdir('/tmp'))"
@@ -309,6 +311,7 @@ def test_what_one_box_changes_another_does_not_see():
     assert ran(look, Limits(), start_warm=True)[0] == f"allclose {own}\n"
 
 
+@boxes.needs_warm
 def test_programs_in_two_boxes_do_not_see_each_other():
     """Each sees its own first process, `cat`, and itself."""
     program = "import os; print(sum(name.isdigit() for name in os.listdir('/proc')), flush=True); input()"
@@ -317,6 +320,7 @@ def test_programs_in_two_boxes_do_not_see_each_other():
         assert one.stdout.readline() == other.stdout.readline() == b"3\n"
 
 
+@boxes.needs_warm
 def test_when_the_warm_process_is_gone_boxes_start_cold():
     assert ran("print(1)", start_warm=True)[0] == "1\n"
     warming.start()
@@ -386,6 +390,7 @@ def test_a_script_runs_as_main_beside_its_modules(warm, tmp_path):
         assert box.stdout.read() == b"__main__ 7 ['/given/script.py', 'a']\n"
 
 
+@boxes.needs_warm
 def test_the_probe_of_a_warm_start_says_what_is_wrong(monkeypatch):
     assert warming.probe() == ""
     monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: None)
