@@ -94,7 +94,8 @@ def graded(jobs: Iterable[Job], runs: dict[str, Run], workers: int, scheduler: s
     waiting = deque((job, 1) for job in jobs)
     suspects: deque[tuple[Job, int]] = deque()
     while (waiting or suspects) and go.exists():
-        with _executor(workers, scheduler) as (executor, at_once):
+        boxes = not any(run.unsafe for run in runs.values())
+        with _executor(workers, scheduler, boxes) as (executor, at_once):
             yield from _until_broken(executor, at_once, waiting, suspects, runs, go)
 
 
@@ -144,7 +145,7 @@ def _why(error: BaseException) -> str:
 
 
 @contextmanager
-def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
+def _executor(workers: int, scheduler: str | None, boxes: bool) -> Iterator[tuple[Executor, int]]:
     """The executor, and how many jobs to give it at once."""
     if scheduler is not None:
         with _cluster(scheduler) as found:
@@ -153,7 +154,7 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, i
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that begin now
     # Spawned: a fork of a process with threads may hang. Each takes jobs until the end, so that torch is loaded once.
     context = multiprocessing.get_context("spawn")
-    address = warm.start()  # one for all; it imports while they do
+    address = warm.start() if boxes else ""  # one for all; it imports while they do
     with ProcessPoolExecutor(workers, context, _begin, (os.getpid(), address)) as executor:
         yield executor, 2 * workers
 
