@@ -64,7 +64,8 @@ class Sandbox:
         self._kept = bytearray()
         self._seconds: dict[psutil.Process, float] = {}
         self._began = time.monotonic()
-        self._roots: list[psutil.Process] = []
+        self._root: psutil.Process | None = None
+        self._waiter: psutil.Process | None = None  # outside of the box; parent of the program, and of its siblings
         self._home = tempfile.mkdtemp(prefix="aibook-unsafe-") if unsafe else None
         inside = {**clean_environment(), **(environment or {})}
         before = prlimit(self.limits) if unsafe else bubblewrap(files or {}, inside, self.limits)
@@ -80,7 +81,7 @@ class Sandbox:
             env=environment, cwd=self._home or "/", start_new_session=True,
         )  # fmt: skip
         self.stdin, self.stdout, self._stderr = self.process.stdin, self.process.stdout, self.process.stderr
-        self._roots = [psutil.Process(self.process.pid)]
+        self._root = psutil.Process(self.process.pid)
 
     def _enter(self, before: Sequence[str], python: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Whether a box could be made and entered by a process that is warm. `process` is then the empty box."""
@@ -92,21 +93,23 @@ class Sandbox:
         inside, outside = [pipes[0][0], pipes[1][1], pipes[2][1]], [pipes[0][1], pipes[1][0], pipes[2][0]]
         try:
             self.process, first = warm.empty_box(before)
-            self._roots = [psutil.Process(self.process.pid)]
-            entered = door.enter(first, python, environment, self.limits, inside)
-        except warm.ColdError as error:
-            warm.give_up(error)
-            if self._roots:
+            self._root = psutil.Process(self.process.pid)
+            waiter = door.enter(first, python, environment, self.limits, inside)
+        except BaseException as error:
+            if self._root:
                 self._kill()
                 self.process.wait()
             for end in outside:
                 os.close(end)
+            if not isinstance(error, warm.ColdError):
+                raise
+            warm.give_up(error)
             return False
         finally:
             for end in inside:
                 os.close(end)
         with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended
-            self._roots.append(psutil.Process(entered))
+            self._waiter = psutil.Process(waiter)
         modes = ("wb", "rb", "rb")
         self.stdin, self.stdout, self._stderr = map(os.fdopen, outside, modes, (0, 0, 0))
         self.warm = True
@@ -186,9 +189,11 @@ class Sandbox:
 
     def _tree(self) -> list[psutil.Process]:
         found = []
-        for root in self._roots:
+        with contextlib.suppress(psutil.Error):
+            found += [self._root, *self._root.children(recursive=True)]
+        if self._waiter:
             with contextlib.suppress(psutil.Error):
-                found += [root, *root.children(recursive=True)]
+                found += self._waiter.children(recursive=True)
         return found
 
     def _measure(self) -> None:

@@ -49,6 +49,10 @@ class Stopped(Exception):
     """The run is to end now; what is graded is given up."""
 
 
+class PartTimeout(Exception):
+    """A part took too long. No TimeoutError: that is an OSError, which those who talk to sockets and pipes expect."""
+
+
 class Session(Boxed):
     """A sandbox whose requests together stay within `total`, and which gives up as soon as `stop` says so."""
 
@@ -171,13 +175,13 @@ def _marked(grader: Grader, part: Part, box: Student, secret: str) -> Mark:
 
 @contextlib.contextmanager
 def _alarm(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError after so many seconds, where a signal can be had for it: in a process's main thread."""
+    """Raise PartTimeout after so many seconds, where a signal can be had for it: in a process's main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ring(*_) -> None:
-        raise TimeoutError(f"no mark within {seconds} s")
+        raise PartTimeout(f"no mark within {seconds} s")
 
     old = signal.signal(signal.SIGALRM, ring)
     signal.alarm(seconds)

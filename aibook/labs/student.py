@@ -7,6 +7,7 @@ only itself: the notebook is run again, without that cell, for what is still to 
 import itertools
 import os
 import select
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -289,7 +290,11 @@ class Boxed(Student):
 
     def _raise_end(self) -> None:
         """The sandbox is over: say why."""
-        self._box.process.wait(timeout=10) if not self._box.ended_by else None
+        if not self._box.ended_by:
+            try:
+                self._box.process.wait(timeout=2)
+            except subprocess.TimeoutExpired:  # it closed its pipe, and lives on
+                self._box.end("ended")
         raise failure({"error": self._box.ended_by or "ended", "message": ""})
 
 

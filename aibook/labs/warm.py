@@ -10,6 +10,8 @@ import contextlib
 import json
 import os
 import select
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -41,10 +43,17 @@ class Zygote:
             listener.listen(64)
             script = str(Path(__file__).with_name("zygote.py"))
             self.process = subprocess.Popen(
-                [sys.executable, "-s", script, str(listener.fileno()), *preloaded], env=clean_environment(), cwd="/",
-                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                [sys.executable, "-sP", script, str(listener.fileno()), *preloaded], env=clean_environment(), cwd="/",
+                executable=self._python(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()], start_new_session=True,
             )  # fmt: skip
+
+    def _python(self) -> str:
+        """A copy of this Python's program: in a box, /proc/self/exe leads to it past the box's read-only mounts."""
+        program, home = Path(sys.executable).resolve(), Path(self._home.name)
+        (home / "bin").mkdir()
+        (home / "lib").symlink_to(program.parent.parent / "lib")  # where its libraries are, seen from beside it
+        return shutil.copy(program, home / "bin" / program.name)
 
     def close(self) -> None:
         self.process.kill()
@@ -65,9 +74,9 @@ class Door:
     def enter(
         self, first: int, arguments: Sequence[str], environment: Mapping[str, str], limits: Limits, pipes: Sequence[int]
     ) -> int:
-        """Run `python ARGUMENTS` in the box whose first process is `first`; the process's number.
+        """Run `python ARGUMENTS` in the box whose first process is `first`; the number of the one that waits for it.
 
-        pipes: its standard input, output and error. Raises ColdError.
+        That one is outside of the box. pipes: standard input, output and error. Raises ColdError.
         """
         root = os.geteuid() == 0
         request = {"arguments": list(arguments), "environment": dict(environment), "root": root,
@@ -82,15 +91,16 @@ class Door:
                 said = self._connection.recv(2**16)
                 self._connection.settimeout(PATIENCE)
             except TimeoutError as error:
+                self._connection.close()  # a late reply must not be taken for another call's
                 raise ColdError("the process with the imports does not answer") from error
             except OSError as error:
                 raise ColdError(f"the process with the imports is gone ({error})") from error
         if not said:
             raise ColdError("the process with the imports is gone")
         reply = json.loads(said)
-        if "pid" not in reply:
+        if "waiter" not in reply:
             raise ColdError(reply.get("error", "no answer"))
-        return reply["pid"]
+        return reply["waiter"]
 
 
 def empty_box(line: Sequence[str]) -> tuple[subprocess.Popen, int]:
@@ -110,18 +120,24 @@ def empty_box(line: Sequence[str]) -> tuple[subprocess.Popen, int]:
             process.stdin.write(b"?")
         if _read(process.stdout.fileno(), "?") and (said := _read(told, "}")):
             return process, json.loads(said)["child-pid"]
+        raise ColdError("no box opened")
+    except BaseException:
+        with contextlib.suppress(OSError):  # a child that is not yet tied to bubblewrap's life would stay
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+        process.kill()
+        process.wait()
+        raise
     finally:
         os.close(told)
-    process.kill()
-    process.wait()
-    raise ColdError("no box opened")
 
 
 def _read(descriptor: int, until: str) -> str:
     """What can be read up to `until`; empty if it does not come."""
-    said = ""
+    said, poll = "", select.poll()
+    poll.register(descriptor, select.POLLIN)
     while not said.endswith(until):
-        if not select.select([descriptor], [], [], PATIENCE)[0] or not (part := os.read(descriptor, 4096)):
+        if not poll.poll(1000 * PATIENCE) or not (part := os.read(descriptor, 4096)):
             return ""
         said = (said + part.decode()).rstrip()
     return said

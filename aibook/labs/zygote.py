@@ -6,6 +6,7 @@ student's, so each copy is as fresh as a new Python, less the seconds that impor
 memory are these imports and the request; nothing of the grader has ever been here.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -56,7 +57,7 @@ def _answer(client: socket.socket, selector: selectors.BaseSelector) -> list[str
     if not data:
         selector.unregister(client)
         client.close()
-    elif os.fork() == 0:
+    elif len(descriptors) == 4 and _forked(client):
         reply = os.dup(client.fileno())
         for key in list(selector.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
@@ -70,6 +71,15 @@ def _answer(client: socket.socket, selector: selectors.BaseSelector) -> list[str
     return None
 
 
+def _forked(client: socket.socket) -> bool:
+    """Whether this is the copy. Where there can be none, the client is told, and all goes on."""
+    try:
+        return os.fork() == 0
+    except OSError as error:
+        client.send(json.dumps({"error": str(error)}).encode())
+        return False
+
+
 def _enter(reply: int, request: dict, stdin: int, stdout: int, stderr: int, box: int) -> None:
     """Join the box. Whoever returns from here is in it, without rights; a process outside waits for its end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -81,14 +91,11 @@ def _enter(reply: int, request: dict, stdin: int, stdout: int, stderr: int, box:
         os.write(reply, json.dumps({"error": str(error)}).encode())
         os._exit(1)
     if child:
-        os.write(reply, json.dumps({"pid": child}).encode())
+        os.write(reply, json.dumps({"waiter": os.getpid()}).encode())
         os.closerange(0, box)
         os.closerange(box + 1, 4096)
-        os.waitpid(child, 0)
-        try:
-            signal.pidfd_send_signal(box, signal.SIGKILL)  # as a box ends with its program, so it does with this one
-        finally:
-            os._exit(0)  # the box may be gone
+        _wait(child, box)
+        os._exit(0)
     for number, descriptor in enumerate((stdin, stdout, stderr)):
         os.dup2(descriptor, number)
     os.closerange(3, 4096)
@@ -99,7 +106,19 @@ def _enter(reply: int, request: dict, stdin: int, stdout: int, stderr: int, box:
     _give_up_rights(request["user"] if request["root"] else None)
     os.environ.clear()
     os.environ.update(request["environment"])
+    if "numpy" in sys.modules:  # or all copies would draw the same numbers
+        sys.modules["numpy"].random.seed()
     sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path]
+
+
+def _wait(child: int, box: int) -> None:
+    """End the box when its program has ended, as boxes do; then bury siblings that the program gave itself."""
+    os.waitpid(child, 0)
+    with contextlib.suppress(ProcessLookupError):  # the box may be gone
+        signal.pidfd_send_signal(box, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 def _give_up_rights(user: int | None) -> None:

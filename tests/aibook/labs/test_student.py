@@ -1,5 +1,6 @@
 """A notebook in a sandbox that can only be called: what it answers, and what it costs when it misbehaves."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,16 @@ def test_a_call_that_does_not_end_costs_only_itself(boxed):
             box.call(name, limits=SHORT)
         assert caught.value.kind == "time"
         assert box.call("a") == 1
+
+
+@boxes.needed
+def test_an_answer_that_closes_its_pipes_and_lives_on_costs_only_itself(boxed):
+    box = boxed("import os, time\ndef shut():\n    os.closerange(0, 200)\n    time.sleep(60)\ndef a(): return 1")
+    began = time.monotonic()
+    with pytest.raises(StudentError) as caught:
+        box.call("shut", limits=LONG)
+    assert caught.value.kind == "ended" and time.monotonic() - began < 20
+    assert box.call("a") == 1
 
 
 @boxes.needed
