@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from aibook.labs import warm
+from aibook.labs import seccomp, warm
 from aibook.labs.bubblewrap import MB, Limits, SandboxError, bubblewrap, clean_environment, prlimit, pythons
 
 LOOK = 0.1  # seconds between two looks of the watch
@@ -70,16 +70,24 @@ class Sandbox:
         inside = {**clean_environment(), **(environment or {})}
         before = prlimit(self.limits) if unsafe else bubblewrap(files or {}, inside, self.limits)
         if not start_warm or unsafe or not self._enter(before, python, inside):
-            self._start([*before, sys.executable, *python], inside if unsafe else {"PATH": os.defpath})
+            command, seen = [*before, sys.executable, *python], inside if unsafe else {"PATH": os.defpath}
+            self._start(command, seen, b"" if unsafe else seccomp.program())
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._watch.start()
 
-    def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def _start(self, command: Sequence[str], environment: Mapping[str, str], calls: bytes) -> None:
+        """Start a program; `calls` is the filter that bubblewrap is to set, if any."""
+        reads, writes = os.pipe()
+        os.write(writes, calls)
+        os.close(writes)
+        if calls:
+            command = [command[0], "--seccomp", str(reads), *command[1:]]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-            env=environment, cwd=self._home or "/", start_new_session=True,
+            env=environment, cwd=self._home or "/", start_new_session=True, pass_fds=[reads] if calls else [],
         )  # fmt: skip
+        os.close(reads)
         self.stdin, self.stdout, self._stderr = self.process.stdin, self.process.stdout, self.process.stderr
         self._root = psutil.Process(self.process.pid)
 

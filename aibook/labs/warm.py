@@ -20,6 +20,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aibook.labs import seccomp
 from aibook.labs.bubblewrap import Limits, SandboxError, bubblewrap, clean_environment, free_user, rlimits
 
 PRELOADED = ("numpy", "torch", "torch._dynamo", "torchvision.ops")
@@ -80,7 +81,8 @@ class Door:
         """
         root = os.geteuid() == 0
         request = {"arguments": list(arguments), "environment": dict(environment), "root": root,
-                   "user": free_user() if root else 0, "limits": list(rlimits(limits).values())}  # fmt: skip
+                   "user": free_user() if root else 0, "limits": list(rlimits(limits).values()),
+                   "calls": seccomp.program().hex()}  # fmt: skip
         with self._lock:
             try:
                 box = os.pidfd_open(first)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from aibook import house
-from aibook.labs import bubblewrap, sandbox
+from aibook.labs import bubblewrap, sandbox, seccomp
 from aibook.labs import warm as warming
 from aibook.labs.bubblewrap import Limits, SandboxError
 from aibook.labs.sandbox import Sandbox
@@ -135,6 +135,39 @@ def test_memory_of_a_child_that_makes_itself_a_sibling_is_bounded(run):
         """
     )
     assert box.ended_by == "memory"
+
+
+def test_ways_to_memory_that_nobody_counts_and_to_other_namespaces_are_closed(run):
+    said, _ = run(
+        """
+        import ctypes, multiprocessing, os, subprocess, threading
+        libc = ctypes.CDLL(None, use_errno=True)
+        def refused(*call):
+            return libc.syscall(*call) == -1 and ctypes.get_errno()
+        numbers = {"x86_64": (29, 68, 272, 250, 435, 56), "aarch64": (194, 186, 97, 219, 435, 220)}[os.uname().machine]
+        shmget, msgget, unshare, keyctl, clone3, clone = numbers
+        try:
+            os.memfd_create("more")
+        except PermissionError as error:
+            print(error.errno)
+        print(refused(shmget, 0, 2**20, 0o1600), refused(msgget, 0, 0o1600))
+        print(refused(unshare, 1 << 28), refused(keyctl, 1, 0))
+        print(refused(clone3, 0, 0), refused(clone, 17 | 1 << 28, 0, 0, 0, 0))
+        thread = threading.Thread(target=print, args=("a thread",))
+        thread.start(), thread.join()
+        print(subprocess.run(["echo", "a program"], capture_output=True, text=True).stdout.strip(), flush=True)
+        if os.fork() == 0:
+            print("a child", flush=True)
+            os._exit(0)
+        os.wait()
+        """
+    )
+    assert said.splitlines() == ["1", "1 1", "1 1", "38 1", "a thread", "a program", "a child"]
+
+
+def test_the_filter_of_a_machine_that_is_not_known_here_is_none():
+    assert seccomp.program("riscv64") == b""
+    assert len(seccomp.program("x86_64")) == len(seccomp.program("aarch64")) > 0
 
 
 def test_the_program_that_runs_is_not_the_hosts_own_file(run):
@@ -360,7 +393,7 @@ def test_a_warm_process_of_an_ordinary_user_enters_a_box_of_its_own(tmp_path):
     """By the system's Python, which every user can read; it needs no packages for that."""
     package = tmp_path / "aibook" / "labs"
     package.mkdir(parents=True)
-    for name in ("bubblewrap.py", "warm.py", "zygote.py"):
+    for name in ("bubblewrap.py", "seccomp.py", "warm.py", "zygote.py"):
         shutil.copy(house.ROOT / "aibook" / "labs" / name, package / name)
     (tmp_path / "secret").write_text("42")
     program = """
