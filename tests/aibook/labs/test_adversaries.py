@@ -113,8 +113,7 @@ def made(port, paths):
             "import builtins\nbuiltins.print = check = lambda *a, **k: True\n"
             "np.allclose = np.isclose = np.array_equal = np.testing.assert_equal = lambda *a, **k: True\n"
             "def double(x): return [2 * n for n in x.tolist()]\ndef largest(items): return -1", *wrong),
-        "isinstance": adding("import builtins\nbuiltins.isinstance = lambda *a: True",
-                             cell="Code cell 11.*(ended its|more memory)"),
+        "isinstance": adding("import builtins\nbuiltins.isinstance = lambda *a: True", cell="Code cell 11.*ended its"),
         "equal to all": largest("class Yes:\n    def __eq__(self, other): return True\n    __hash__ = None\n"
                                 "def largest(items): return Yes()", "type", "of type Yes"),
         "equal number": largest("class Same(int):\n    def __eq__(self, other): return True\n"
