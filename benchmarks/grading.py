@@ -7,8 +7,8 @@
 - `labs`: each of the book's labs, its own solutions handed in, two processes.
 - `memory`: 500 submissions of a small lab in one run; the memory of the command and of its processes on the way.
 - `nbgrader`: `nbgrader autograde` on submissions of `second`, one process, as it does.
-- `otter`: `otter run` on submissions of `second`, one after the other, as it does outside of Docker.
-- `cheat`: marks of a notebook that solves nothing, but replaces what checks compare with, by all three.
+- `otter`: `otter run` on submissions of `second`, one after the other, as it does outside of Docker; and on a cheat.
+- `cheat`: marks of a notebook that solves nothing, but replaces what checks compare with, by ours and by nbgrader.
 
 The book's environment does not have otter-grader: `AIBOOK_OTTER` names the program of another that has it, and torch.
 Without one its figures are left as they are stored.
@@ -201,7 +201,8 @@ def nbgrader(folder: Path, count: int = 6) -> dict[str, Any]:
 
 def otter(folder: Path, count: int = 6) -> dict[str, Any]:
     wall, cpu, scores = _run_by_otter(folder, [solved] * count)
-    return _of_others(count, wall, cpu, scores)
+    *_, (cheat,) = _run_by_otter(folder / "cheat", [cheated])
+    return _of_others(count, wall, cpu, scores) | {"cheat": cheat}
 
 
 def _of_others(count: int, wall: float, cpu: float, scores: Iterable[float]) -> dict[str, Any]:
@@ -211,16 +212,14 @@ def _of_others(count: int, wall: float, cpu: float, scores: Iterable[float]) -> 
 
 def cheat(folder: Path) -> dict[str, Any]:
     """Points, of 3, of a notebook that defines no right answer."""
-
-    def cheated(master: nbformat.NotebookNode) -> nbformat.NotebookNode:
-        return solved(master, CHEAT)
-
     master = lab(folder / "house")
     ours = grade(folder / "house", hand_in(folder / "submissions", cheated(master), 1), jobs=1)
-    found = {"ours": ours["points"][0], "nbgrader": _autograded(folder / "other", {"cheat": cheated})[2]["cheat"]}
-    if OTTER:
-        found["otter"] = _run_by_otter(folder / "third", [cheated])[2][0]
-    return found | {"of": 3}
+    *_, scores = _autograded(folder / "other", {"cheat": cheated})
+    return {"ours": ours["points"][0], "nbgrader": scores["cheat"], "of": 3}
+
+
+def cheated(master: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    return solved(master, CHEAT)
 
 
 def _stored(submissions: Path) -> int:

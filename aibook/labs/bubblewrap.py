@@ -25,7 +25,7 @@ class Limits:
 
     cpu_seconds: int = 120  # of each process
     wall_seconds: float = 600  # of the whole sandbox
-    memory_mb: int = 3000  # resident, of all its processes, its /tmp included
+    memory_mb: int = 3000  # resident, of all its processes
     address_mb: int = 16_000  # of each process; torch does not import under 4 GB
     processes: int = 96  # threads count
     file_mb: int = 128  # each file
@@ -86,7 +86,7 @@ def pythons() -> list[str]:
 
 
 def free_user() -> int:
-    """A user id of nobody's, within the ids that this container has. No two boxes share one: its processes count."""
+    """A user id of nobody's, drawn from the ids that this container has: the limit on processes counts by user."""
     ranges = [[int(number) for number in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
     first, _, count = max(ranges, key=lambda part: part[2])
     high = min(first + count, 2**31) - 1

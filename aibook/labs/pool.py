@@ -146,7 +146,7 @@ def _why(error: BaseException) -> str:
 
 @contextmanager
 def _executor(workers: int, scheduler: str | None, boxes: bool) -> Iterator[tuple[Executor, int]]:
-    """The executor, and how many jobs to give it at once."""
+    """The executor, and how many jobs to give it at once. boxes: whether its processes will enter sandboxes."""
     if scheduler is not None:
         with _cluster(scheduler) as found:
             yield found

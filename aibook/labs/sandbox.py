@@ -2,7 +2,8 @@
 
 Inside there is a read-only system, this Python with its packages, the files that are given to it, and a small `/tmp`
 in memory. There is no network, no environment, no other process and nothing of the grader. What a namespace cannot
-bound (memory that is really used, seconds, printed output) is watched from outside, where the code cannot reach.
+bound (memory that is really used, seconds, printed output) is watched from outside, where the code cannot reach, and
+`seccomp.py` refuses the system calls that reach memory which no watch sees.
 
 Started by root, bubblewrap binds first and `setpriv` then becomes a user who exists nowhere else: the limit on
 processes does not bind root, and it counts all processes of a user. `warm.py` lets programs begin with torch imported.
@@ -214,10 +215,9 @@ class Sandbox:
                     resident += process.memory_info().rss
             except psutil.Error:
                 continue
-        if (
-            resident > self.limits.memory_mb * MB and len(tree) > 3 + self.warm
-        ):  # bubblewrap's two and one: shared pages count once
-            resident = sum(map(_proportional, tree))
+        alone = 3 + self.warm  # bubblewrap's two processes, the `cat` of a box that began empty, and one program
+        if resident > self.limits.memory_mb * MB and len(tree) > alone:
+            resident = sum(map(_proportional, tree))  # pages that programs share count once
         self.peak_mb = max(self.peak_mb, resident / MB)
         if resident > self.limits.memory_mb * MB:
             self.end("memory")
@@ -238,9 +238,8 @@ class Sandbox:
 def probe() -> str:
     """Run a sandbox; empty if this Python works in it, otherwise what went wrong."""
     quick = replace(Limits(), wall_seconds=30)
-    own = {
-        path.parts[2] for path in map(Path, pythons()) if path.parts[1] == "tmp"
-    }  # this Python, should it live there
+    here = map(Path, pythons())
+    own = {path.parts[2] for path in here if path.parts[1] == "tmp"}  # this Python, should it live there
     program = f"import ctypes, os, sys; assert sys.prefix == {sys.prefix!r}, 'this Python loses its packages there'; "
     program += f"print(os.getuid(), sorted({{*os.listdir('/tmp')}} - {own!r}), flush=True)"
     try:

@@ -15,8 +15,7 @@ def test_memory_is_looked_at_on_the_way(tmp_path):
 
 
 @boxes.needed
-def test_a_cheat_earns_nothing_here_and_everything_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(grading, "OTTER", None)
+def test_a_cheat_earns_nothing_here_and_everything_there(tmp_path):
     assert grading.cheat(tmp_path) == {"ours": 0, "nbgrader": 3, "of": 3}
 
 
@@ -35,7 +34,7 @@ def test_the_stored_results_meet_the_bars():
     assert stored["second"]["a_minute"] > max(stored[name]["a_minute"] for name in ("nbgrader", "otter"))
     assert stored["labs"]["cpu_seconds"] <= 15 and len(stored["labs"]["each"]) >= 8
     assert all(found["points"] == [found["of"]] for found in stored["labs"]["each"].values())
-    assert stored["cheat"]["ours"] == 0 < min(stored["cheat"]["nbgrader"], stored["cheat"]["otter"])
+    assert stored["cheat"]["ours"] == 0 < min(stored["cheat"]["nbgrader"], stored["otter"]["cheat"])
     assert stored["memory"]["submissions"] == 500
     first, *_, last = stored["memory"]["at"].values()
     assert all(last[key] < 1.05 * first[key] for key in first)
