@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import nbformat
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_notebook
 
 from aibook import house
 from aibook.editions import colab, setup_cell, wheel
@@ -32,15 +33,6 @@ def colab_folder():
     return environment.build().parent.parent
 
 
-@pytest.fixture
-def fresh_copy(colab_folder):
-    """A copy of that environment by hard links, so that what is installed into it stays out of the original."""
-    with tempfile.TemporaryDirectory(dir=colab_folder.parent) as folder:
-        copy = Path(folder) / "colab"
-        shutil.copytree(colab_folder, copy, symlinks=True, copy_function=os.link)
-        yield copy
-
-
 @pytest.fixture(scope="session")
 def wheel_url(tmp_path_factory):
     """Address on this machine from which the book's wheel is served."""
@@ -52,25 +44,53 @@ def wheel_url(tmp_path_factory):
         server.shutdown()
 
 
+@pytest.fixture(scope="session")
+def set_up(colab_folder, wheel_url, tmp_path_factory):
+    """A copy of that environment by hard links, after the cell with which every notebook begins: what it took, too.
+
+    The cell is the same in all notebooks and does nothing the second time, so that all can share what it has installed.
+    """
+    with tempfile.TemporaryDirectory(dir=colab_folder.parent) as folder:
+        copy = Path(folder) / "colab"
+        shutil.copytree(colab_folder, copy, symlinks=True, copy_function=os.link)
+        python, content = copy / "bin" / "python", tmp_path_factory.mktemp("set-up") / "content"
+        content.mkdir()
+        before = environment.versions(python, KEPT)
+        node = new_notebook(cells=[new_code_cell(setup_cell.source(), metadata={"tags": [setup_cell.TAG]})])
+        _execute(node, python, content, AIBOOK_WHEEL=wheel_url)
+        yield SetUp(python, before, _seconds(node.cells[0]))
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """The environment's Python, the versions that it had of what has to be kept, and the seconds the cell took."""
+
+    python: Path
+    before: dict[str, str]
+    seconds: float
+
+
+def test_the_first_cell_installs_the_helpers_and_keeps_colabs_packages(set_up):
+    assert environment.versions(set_up.python, KEPT) == set_up.before
+    assert set_up.seconds < SET_UP_SECONDS
+    command = [set_up.python, "-I", "-c", "import helpers; print(helpers.__file__)"]
+    where = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert where.startswith(str(set_up.python.parents[1]))
+
+
 @pytest.mark.parametrize("path", house.notebooks(), ids=lambda path: str(path.relative_to(house.NOTEBOOKS)))
-def test_a_bare_notebook_works_in_colab(path, fresh_copy, wheel_url, tmp_path):
-    python = fresh_copy / "bin" / "python"
-    before = environment.versions(python, KEPT)
+def test_a_bare_notebook_works_in_colab(path, set_up, tmp_path):
     folder = tmp_path / "content"
     folder.mkdir()
     notebook = folder / path.name
     node = colab.edition(nbformat.read(path, as_version=4), "en", path.relative_to(house.ROOT))
     nbformat.write(node, notebook)
 
-    node = _smoke(nbformat.read(notebook, as_version=4))
-    _execute(node, python, folder, AIBOOK_WHEEL=wheel_url)
+    node = nbformat.read(notebook, as_version=4)
+    assert setup_cell.problems(node) == []
+    _execute(_smoke(node), set_up.python, folder)
 
-    assert environment.versions(python, KEPT) == before
-    assert _seconds(_tagged(node, setup_cell.TAG)) < SET_UP_SECONDS
-    where = subprocess.run(
-        [python, "-I", "-c", "import helpers; print(helpers.__file__)"], check=True, capture_output=True, text=True
-    ).stdout
-    assert where.startswith(str(fresh_copy))
+    assert environment.versions(set_up.python, KEPT) == set_up.before
 
 
 def _smoke(node: nbformat.NotebookNode) -> nbformat.NotebookNode:
