@@ -294,7 +294,6 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("no box is taught", learning(weight="0.0")),
         ("all objects are of class 0", learning(label="0")),
         ("corners as offsets", learning(target="b[which[good]] - anchors[good]")),
-        ("the sum, not the mean over objects, and the wrong way round", learning(by="-1")),
         ("scores by softmax, without background", finding(scores="logits.softmax(dim=1)")),
         ("nothing is ever found", finding(least="1.0")),
         ("divided by the objects, of which there may be none", learning(by="(y == 1).sum()")),
