@@ -78,7 +78,7 @@ def boxed(staged):
 
     def start(*sources, **more):
         cells = [(number, source) for number, source in enumerate(sources)]
-        opened.append(Boxed(cells, staged=staged, call_limits=LONG, limits=Limits(memory_mb=900), **more))
+        opened.append(Boxed(cells, staged=staged, call_limits=LONG, limits=Limits(memory_mb=1_500), **more))
         return opened[-1]
 
     yield start

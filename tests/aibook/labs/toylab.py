@@ -23,7 +23,7 @@ from aibook.labs.student import CallLimits
 
 grader = Grader(
     "01-toy", call_limits=CallLimits(1, 6), cell_limits=CallLimits(2, 8),
-    limits=Limits(memory_mb=800, output_mb=4, file_mb=32, disk_mb=16),
+    limits=Limits(memory_mb=1_500, output_mb=4, file_mb=32, disk_mb=16),
 )
 
 
