@@ -6,17 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from aibook import house
 from aibook.site.editions import EDITIONS
+from tests.site.pages import NOTEBOOKS, PAGES, ROOT
 
-TOC = yaml.safe_load((house.ROOT / "_toc.yml").read_text(encoding="utf-8"))
-CHAPTERS = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
-PAGES = [TOC["root"], *CHAPTERS]
-NOTEBOOKS = [page for page in PAGES if page.startswith("notebooks/")]
 FOLDERS = [edition.folder for edition in EDITIONS.values()]
 NARROW, WIDE = {"width": 360, "height": 740}, {"width": 1400, "height": 900}
 # Left open by a reader: what unfolds must be as sound as what is seen at once.
@@ -78,7 +73,7 @@ def test_page_is_sound(name: str, folder: str, address: str, open_browser: Open)
     page = watched.open(f"{address}/{folder}/{name}.html")
     page.evaluate(UNFOLD)
     page.evaluate(THIN)
-    colours = folder == "en" or name == TOC["root"]
+    colours = folder == "en" or name == ROOT
     problems = violations(page, **NO_CONTRAST) + (pale(page) if colours else [])
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
@@ -132,7 +127,7 @@ def too_wide(page: Page) -> list[str]:
     return [f"scrolls sideways: {width} px on a screen of {NARROW['width']}"] if width > NARROW["width"] else []
 
 
-@pytest.mark.parametrize("name", [TOC["root"], "book/results", NOTEBOOKS[0]])
+@pytest.mark.parametrize("name", [ROOT, "book/results", NOTEBOOKS[0]])
 def test_language_switch_leads_to_the_same_page_and_back(name: str, address: str, open_browser: Open) -> None:
     page = open_browser(viewport=WIDE).open(f"{address}/en/{name}.html")
     for folder, lang in (("zh", "zh-CN"), ("en", "en")):
@@ -155,7 +150,7 @@ def test_language_switch_leads_to_the_same_page_and_back(name: str, address: str
 def test_search_finds(folder: str, query: str, shown: str, address: str, open_browser: Open) -> None:
     """`积神` is no word: it shows that what stands inside a sentence, across words, is found."""
     watched = open_browser(viewport=WIDE)
-    page = watched.open(f"{address}/{folder}/{TOC['root']}.html")
+    page = watched.open(f"{address}/{folder}/{ROOT}.html")
     page.click(".search-button-field")
     page.fill("#pst-search-dialog input", query)
     page.press("#pst-search-dialog input", "Enter")
@@ -174,7 +169,7 @@ def test_search_says_that_it_finds_nothing(address: str, open_browser: Open) -> 
 
 
 def test_theme_toggle_goes_through_light_dark_and_system(address: str, open_browser: Open) -> None:
-    page = open_browser(color_scheme="light", viewport=WIDE).open(f"{address}/en/{TOC['root']}.html")
+    page = open_browser(color_scheme="light", viewport=WIDE).open(f"{address}/en/{ROOT}.html")
     seen = [page.get_attribute("html", "data-mode")]
     backgrounds = set()
     for _ in range(3):
@@ -221,7 +216,7 @@ def test_a_film_waits_for_a_reader_who_wants_no_motion(address: str, open_browse
 @pytest.mark.parametrize(("locale", "folder"), [("zh-CN", "zh"), ("zh-TW", "zh"), ("en-GB", "en"), ("fr-FR", "en")])
 def test_root_page_takes_the_browsers_language(locale: str, folder: str, address: str, open_browser: Open) -> None:
     page = open_browser(locale=locale).open(f"{address}/")
-    assert urlsplit(page.url).path == f"/{folder}/{TOC['root']}.html"
+    assert urlsplit(page.url).path == f"/{folder}/{ROOT}.html"
 
 
 def test_root_page_remembers_the_language_that_was_chosen(address: str, open_browser: Open) -> None:
@@ -239,7 +234,7 @@ def test_everything_can_be_read_without_scripts(address: str, open_browser: Open
     assert page.locator("article h1").is_visible()
     assert not page.locator(".theme-switch-button").is_visible(), "a button that does nothing is shown"
     page.click("a[data-language]")
-    assert urlsplit(page.url).path == f"/en/{TOC['root']}.html"
+    assert urlsplit(page.url).path == f"/en/{ROOT}.html"
 
 
 def test_page_is_light(address: str, open_browser: Open) -> None:

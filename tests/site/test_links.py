@@ -7,14 +7,11 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-import yaml
 
 from aibook import house
 from aibook.site.editions import EDITIONS
+from tests.site.pages import NOTEBOOKS, PAGES
 
-TOC = yaml.safe_load((house.ROOT / "_toc.yml").read_text(encoding="utf-8"))
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
-NOTEBOOKS = [page for page in PAGES if page.startswith("notebooks/")]
 LANGS = {edition.folder: edition.html_lang for edition in EDITIONS.values()}
 SITE = house.BUILD / "site"
 pytestmark = pytest.mark.usefixtures("address")  # which builds the site
