@@ -72,14 +72,15 @@ def test_page_is_sound(name: str, folder: str, address: str, open_browser: Open)
     watched = open_browser(viewport=WIDE, color_scheme="light")
     page = watched.open(f"{address}/{folder}/{name}.html")
     page.evaluate(UNFOLD)
+    page.set_viewport_size(NARROW)
+    problems = too_wide(page)  # while all rows of all tables are there
+    page.set_viewport_size(WIDE)
     page.evaluate(THIN)
     colours = folder == "en" or name == ROOT
-    problems = violations(page, **NO_CONTRAST) + (pale(page) if colours else [])
+    problems += violations(page, **NO_CONTRAST) + (pale(page) if colours else [])
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     problems += pale(page) if colours else []
-    page.set_viewport_size(NARROW)
-    problems += too_wide(page)
     edition = next(edition for edition in EDITIONS.values() if edition.folder == folder)
     assert page.get_attribute("html", "lang") == edition.html_lang
     assert not watched.wrong + problems, "\n".join(watched.wrong + problems)
